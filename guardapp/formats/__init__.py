@@ -1,0 +1,1 @@
+"""What people bring and take away: tables, images, datasets, checkpoints, models."""

@@ -1,0 +1,1 @@
+"""The self-contained HTML report: layout, tables, SVG plots, plain words in two languages."""

@@ -1,0 +1,1 @@
+"""Checkpoint encryption, signing and the export bundle with its passport."""

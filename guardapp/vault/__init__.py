@@ -1,0 +1,1 @@
+"""What the app must remember: keys, the budget ledger, the audit log."""
