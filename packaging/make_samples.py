@@ -155,7 +155,9 @@ def digits(count: int = 6000) -> bytes:
             member = io.BytesIO()
             np.save(member, array)
             # a fixed date, so that the same pictures give the same file
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", (2026, 1, 1, 0, 0, 0)), member.getvalue(), zipfile.ZIP_DEFLATED)
+            archive.writestr(
+                zipfile.ZipInfo(f"{name}.npy", (2026, 1, 1, 0, 0, 0)), member.getvalue(), zipfile.ZIP_DEFLATED
+            )
     return out.getvalue()
 
 
