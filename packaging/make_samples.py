@@ -262,8 +262,6 @@ def digits(count: int = 6000) -> bytes:
             # a fixed date, so that the same pictures give the same file
             info = zipfile.ZipInfo(f"{name}.npy", (2026, 1, 1, 0, 0, 0))
             archive.writestr(info, member.getvalue(), zipfile.ZIP_DEFLATED)
-                zipfile.ZipInfo(f"{name}.npy", (2026, 1, 1, 0, 0, 0)), member.getvalue(), zipfile.ZIP_DEFLATED
-            )
     return out.getvalue()
 
 
