@@ -1,7 +1,7 @@
 """age's X25519 key pairs as text: `age1…` for sealing, `AGE-SECRET-KEY-1…` for opening.
 
 The text is Bech32 (BIP 173) without its limit of 90 characters, as the age v1 specification (C2SP age.md, “The X25519
-recipient type”) has it. Recipients are lower case and identities upper case; anything else is refused, as age refuses it.
+recipient type”) has it. Recipients are lower case and identities upper case; all else is refused, as age refuses it.
 """
 
 from __future__ import annotations

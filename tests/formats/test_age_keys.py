@@ -17,8 +17,19 @@ VALID = [  # BIP 173, “Test vectors”, with the byte strings that their group
     "an83characterlonghumanreadablepartthatcontainsthenumber1andtheexcludedcharactersbio1tt5tgs",
     "?1ezyfcl",
 ]
-INVALID = ["\x201nwldj5", "\x7f1axkwrx", "pzry9x0s0muk", "1pzry9x0s0muk", "x1b4n0q5v", "li1dgmt3", "A1G7SGD8", "10a06t8",
-           "1qzzfhee", "aBcdef1qpzry9x8gf2tvdw0s3jn54khce6mua7lmqqqxw", "split1cheo2y9e2w"]  # fmt: skip
+INVALID = [
+    "\x201nwldj5",
+    "\x7f1axkwrx",
+    "pzry9x0s0muk",
+    "1pzry9x0s0muk",
+    "x1b4n0q5v",
+    "li1dgmt3",
+    "A1G7SGD8",
+    "10a06t8",
+    "1qzzfhee",
+    "aBcdef1qpzry9x8gf2tvdw0s3jn54khce6mua7lmqqqxw",
+    "split1cheo2y9e2w",
+]
 
 
 @pytest.mark.parametrize("text", VALID)
