@@ -25,7 +25,7 @@ from guardapp.vault.database import connected, transaction
 START: Final = "0" * 64
 
 _SCHEMA: Final = """
-CREATE TABLE entries (
+CREATE TABLE IF NOT EXISTS entries (
     number   INTEGER PRIMARY KEY CHECK (number > 0),
     time     TEXT NOT NULL,
     event    TEXT NOT NULL,
@@ -34,10 +34,10 @@ CREATE TABLE entries (
     previous TEXT NOT NULL,
     hash     TEXT NOT NULL UNIQUE
 );
-CREATE INDEX by_subject ON entries (subject, event, number);
-CREATE TABLE head (only INTEGER PRIMARY KEY CHECK (only = 1), count INTEGER NOT NULL, hash TEXT NOT NULL);
-CREATE TRIGGER entries_stay BEFORE DELETE ON entries BEGIN SELECT RAISE(ABORT, 'append-only'); END;
-CREATE TRIGGER entries_keep BEFORE UPDATE ON entries BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+CREATE INDEX IF NOT EXISTS by_subject ON entries (subject, event, number);
+CREATE TABLE IF NOT EXISTS head (only INTEGER PRIMARY KEY CHECK (only = 1), count INTEGER NOT NULL, hash TEXT NOT NULL);
+CREATE TRIGGER IF NOT EXISTS entries_stay BEFORE DELETE ON entries BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+CREATE TRIGGER IF NOT EXISTS entries_keep BEFORE UPDATE ON entries BEGIN SELECT RAISE(ABORT, 'append-only'); END;
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -21,10 +22,14 @@ def connected(path: Path, name: str, schema: str) -> Iterator[sqlite3.Connection
     """A connection in autocommit mode to the database in `path`, made with `schema` if it is not there.
 
     WAL with `synchronous=FULL`: a transaction that returned is on the disk. `secure_delete`: what is replaced is
-    overwritten. `schema` has to be repeatable. Raises GuardError `vault.busy`, `vault.full`, `vault.damaged` and
-    `home.unusable`; `name` is what a person calls the file in them.
+    overwritten. `schema` has to be repeatable (IF NOT EXISTS); `name` is what a person calls the file in an error.
+    Raises GuardError `vault.busy`, `vault.full`, `vault.damaged` and `home.unusable`.
     """
     private_folder(path.parent)
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite would let the group read it
+    except OSError as error:
+        raise unusable(path.parent, error) from None
     connection = None
     try:
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
@@ -63,7 +68,7 @@ def _prepare(connection: sqlite3.Connection, schema: str) -> None:
             time.sleep(0.01)
     connection.execute("PRAGMA synchronous=FULL")
     if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
-        # one script in one transaction: a second process that arrives meanwhile waits, then finds the tables there
+        # one transaction, so that no half-made file exists; a second process waits here, then finds the tables there
         connection.executescript(f"BEGIN IMMEDIATE; {schema} COMMIT;")
 
 

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
+import unicodedata
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 
 from guardapp.errors import GuardError
@@ -30,6 +32,30 @@ SIGNING_CURVES: Final = ("secp256r1", "secp384r1", "secp521r1")
 """The curves of OpenSSF Model Signing."""
 
 FINGERPRINT_BYTES: Final = 16
+
+
+PSEUDONYM_PREFIX: Final = "GUARD-PSEUDONYM-KEY-"
+"""Bech32 prefix under which a pseudonym key is exported; its checksum catches a wrong character."""
+
+LONGEST_NAME: Final = 64
+_FORBIDDEN_IN_NAMES: Final = re.compile(r"[\x00-\x1f\x7f/\\:,]|^(age1|age-secret-key-|-)", re.IGNORECASE)
+
+
+class KeyInfo(NamedTuple):
+    """What may be shown of a key.
+
+    created:     UTC, ISO 8601
+    fingerprint: 16 bytes in groups of four hexadecimal digits
+    public:      `age1…` or PEM; "" for a pseudonym key
+    has_private: False for someone else's public key
+    """
+
+    name: str
+    type: KeyType
+    created: str
+    fingerprint: str
+    public: str
+    has_private: bool
 
 
 class Material(NamedTuple):
@@ -71,14 +97,32 @@ def read(data: bytes) -> Material:
     if len(lines) == 1 and lines[0].startswith(age_keys.IDENTITY_PREFIX):
         private = age_keys.decode_identity(lines[0])
         return Material("x25519", age_keys.recipient_of(private), age_keys.encode_identity(private).encode())
+    if len(lines) == 1 and lines[0].startswith(PSEUDONYM_PREFIX):
+        return Material("pseudonym", "", _read_pseudonym_key(lines[0]))
     raise _unreadable("it is neither one age key nor a PEM key")
 
 
-def public_of(type: KeyType, private: bytes) -> str:
-    """The public text that belongs to private key material; "" for a pseudonym key."""
-    if type == "pseudonym":
-        return ""
-    return read(private).public
+def private_text(type: KeyType, private: bytes) -> bytes:
+    """Private key material as text that `read` takes."""
+    return age_keys.bech32_encode(PSEUDONYM_PREFIX, private).encode() if type == "pseudonym" else private
+
+
+def normal_name(name: str) -> str:
+    """A key's name in the form in which names are compared."""
+    return unicodedata.normalize("NFC", name.strip())
+
+
+def checked_name(name: str) -> str:
+    """A name for a new key. Raises GuardError `vault.name` for one that could be taken for a key or a file."""
+    name = normal_name(name)
+    if not 0 < len(name) <= LONGEST_NAME or _FORBIDDEN_IN_NAMES.search(name) or not name.isprintable():
+        raise GuardError(
+            what="This name cannot be given to a key",
+            why=f"a name has 1 to {LONGEST_NAME} characters, no slash, colon or comma, and does not begin like a key",
+            next="Choose a name such as “archive” or “Aiko Tanaka”.",
+            code="vault.name",
+        )
+    return name
 
 
 def fingerprint(material: Material) -> str:
@@ -108,6 +152,16 @@ def public_der(public: str) -> bytes:
     return bytes(
         key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo),
     )
+
+
+def _read_pseudonym_key(text: str) -> bytes:
+    try:
+        key = age_keys.bech32_decode(text)[1]
+    except ValueError as error:
+        raise _unreadable(str(error)) from None
+    if len(key) != 32:
+        raise _unreadable("it does not hold 32 bytes")
+    return key
 
 
 def _read_pem(data: bytes) -> Material:
