@@ -1,7 +1,7 @@
 """Makes the sample data that the app ships: `python packaging/make_samples.py`. Every person in it is invented.
 
-discharges.csv  5,000 hospital discharges, 14 columns; NHS numbers from the 999 range, which is never issued, and telephone
-                numbers from the ranges that Ofcom keeps free for drama
+discharges.csv  5,000 hospital discharges, 14 columns; NHS numbers from the 999 range, which is never issued, and
+                telephone numbers from the ranges that Ofcom keeps free for drama
 digits.npz      6,000 handwriting-like digits, 28 × 28, drawn from jittered strokes
 
 The result depends on the seed alone, so that a change of the samples is a change of this file.
@@ -23,16 +23,120 @@ from PIL import Image, ImageDraw, ImageFilter
 SAMPLES = Path(__file__).parent.parent / "resources" / "samples"
 
 FIRST = {
-    "F": "Amelia Olivia Isla Ava Freya Maya Priya Aisha Grace Ruth Joan Margaret Doris Hannah Chloe Mei Sofia Zainab Niamh "
-    "Carys Elin Fiona Moira Yasmin Leila Ana Ewa Kasia Ngozi Amara".split(),
-    "M": "Oliver George Noah Arthur Harry Omar Ravi Arjun Peter Alan Derek Kenneth Gareth Rhys Callum Ewan Hamish Liam Sean "
-    "Wei Jun Mateo Piotr Tomasz Chidi Kofi Ibrahim Yusuf Daniel Samuel".split(),
+    "F": [
+        "Amelia",
+        "Olivia",
+        "Isla",
+        "Ava",
+        "Freya",
+        "Maya",
+        "Priya",
+        "Aisha",
+        "Grace",
+        "Ruth",
+        "Joan",
+        "Margaret",
+        "Doris",
+        "Hannah",
+        "Chloe",
+        "Mei",
+        "Sofia",
+        "Zainab",
+        "Niamh",
+        "Carys",
+        "Elin",
+        "Fiona",
+        "Moira",
+        "Yasmin",
+        "Leila",
+        "Ana",
+        "Ewa",
+        "Kasia",
+        "Ngozi",
+        "Amara",
+    ],
+    "M": [
+        "Oliver",
+        "George",
+        "Noah",
+        "Arthur",
+        "Harry",
+        "Omar",
+        "Ravi",
+        "Arjun",
+        "Peter",
+        "Alan",
+        "Derek",
+        "Kenneth",
+        "Gareth",
+        "Rhys",
+        "Callum",
+        "Ewan",
+        "Hamish",
+        "Liam",
+        "Sean",
+        "Wei",
+        "Jun",
+        "Mateo",
+        "Piotr",
+        "Tomasz",
+        "Chidi",
+        "Kofi",
+        "Ibrahim",
+        "Yusuf",
+        "Daniel",
+        "Samuel",
+    ],
 }
-LAST = (
-    "Smith Jones Taylor Brown Williams Wilson Johnson Davies Patel Wright Walker White Thompson Khan Hughes Edwards Green "
-    "Hall Wood Harris Lewis Martin Jackson Clarke Clark Turner Hill Cooper Morris Ward Moore Begum Ali Ahmed Chen Wang "
-    "Kowalski Nowak Okafor Mensah Murphy Kelly Evans Roberts MacDonald Campbell Stewart"
-).split()
+LAST = [
+    "Smith",
+    "Jones",
+    "Taylor",
+    "Brown",
+    "Williams",
+    "Wilson",
+    "Johnson",
+    "Davies",
+    "Patel",
+    "Wright",
+    "Walker",
+    "White",
+    "Thompson",
+    "Khan",
+    "Hughes",
+    "Edwards",
+    "Green",
+    "Hall",
+    "Wood",
+    "Harris",
+    "Lewis",
+    "Martin",
+    "Jackson",
+    "Clarke",
+    "Clark",
+    "Turner",
+    "Hill",
+    "Cooper",
+    "Morris",
+    "Ward",
+    "Moore",
+    "Begum",
+    "Ali",
+    "Ahmed",
+    "Chen",
+    "Wang",
+    "Kowalski",
+    "Nowak",
+    "Okafor",
+    "Mensah",
+    "Murphy",
+    "Kelly",
+    "Evans",
+    "Roberts",
+    "MacDonald",
+    "Campbell",
+    "Stewart",
+]
 AREAS = {"SW": 6, "M": 6, "LS": 5, "B": 6, "SE": 4, "E": 4, "G": 3, "CF": 3, "BS": 3, "NE": 2, "ZE": 1}
 ETHNICITIES = {"White": 78, "Asian": 10, "Black": 6, "Mixed": 4, "Other": 2}
 DIAGNOSES = {  # ICD-10 code: (weight, youngest, mean stay in days, readmission log-odds)
@@ -76,8 +180,9 @@ def discharge(rng: random.Random, number: str) -> list[str]:
     logit = -1.0 + odds + 0.035 * (age - 60) + 0.06 * (stay - 5) + 0.9 * smoker
     readmitted = rng.random() < 1 / (1 + math.exp(-1.6 * logit))
     first, last = rng.choice(FIRST[sex]), rng.choice(LAST)
-    area = weighted(rng, {name: count for name, count in AREAS.items()})
-    postcode = f"{area}{rng.randint(1, 3 * AREAS[area])} {rng.randint(1, 9)}{rng.choice('ABDEFGHJLNPQRSTUWXYZ')}{rng.choice('ABDEFGHJLN')}"
+    area = weighted(rng, dict(AREAS.items()))
+    inward = f"{rng.randint(1, 9)}{rng.choice('ABDEFGHJLNPQRSTUWXYZ')}{rng.choice('ABDEFGHJLN')}"
+    postcode = f"{area}{rng.randint(1, 3 * AREAS[area])} {inward}"
     host = rng.choice(["example.org", "example.com", "example.net"])
     email = f"{first}.{last}{rng.randrange(10, 99)}@{host}".lower() if rng.random() < 0.93 else ""
     return [
@@ -107,16 +212,16 @@ def arc(cx: float, cy: float, rx: float, ry: float, start: float, end: float) ->
 STROKES: dict[int, list[list[list[tuple[float, float]]]]] = {  # digit: ways of writing it, each a list of strokes
     0: [[arc(0.5, 0.5, 0.26, 0.38, -90, 270)]],
     1: [[[(0.5, 0.12), (0.5, 0.88)]], [[(0.36, 0.26), (0.53, 0.12), (0.53, 0.88)]]],
-    2: [[arc(0.5, 0.33, 0.23, 0.21, -170, 30) + [(0.27, 0.86), (0.76, 0.86)]]],
+    2: [[[*arc(0.5, 0.33, 0.23, 0.21, -170, 30), (0.27, 0.86), (0.76, 0.86)]]],
     3: [[arc(0.47, 0.31, 0.22, 0.19, -150, 90) + arc(0.47, 0.68, 0.25, 0.19, -90, 150)]],
     4: [[[(0.6, 0.12), (0.24, 0.62), (0.8, 0.62)], [(0.62, 0.38), (0.62, 0.9)]],
         [[(0.3, 0.14), (0.28, 0.52), (0.72, 0.52)], [(0.7, 0.12), (0.7, 0.9)]]],
-    5: [[[(0.72, 0.13), (0.34, 0.13), (0.31, 0.46)] + arc(0.48, 0.64, 0.24, 0.23, -120, 150)]],
-    6: [[[(0.64, 0.12), (0.38, 0.42)] + arc(0.5, 0.66, 0.22, 0.21, -160, 200)]],
+    5: [[[(0.72, 0.13), (0.34, 0.13), (0.31, 0.46), *arc(0.48, 0.64, 0.24, 0.23, -120, 150)]]],
+    6: [[[(0.64, 0.12), (0.38, 0.42), *arc(0.5, 0.66, 0.22, 0.21, -160, 200)]]],
     7: [[[(0.25, 0.14), (0.76, 0.14), (0.44, 0.88)]],
         [[(0.25, 0.14), (0.76, 0.14), (0.44, 0.88)], [(0.38, 0.5), (0.68, 0.5)]]],
     8: [[arc(0.5, 0.31, 0.19, 0.18, 90, 450) + arc(0.5, 0.69, 0.24, 0.2, -90, 270)]],
-    9: [[arc(0.5, 0.34, 0.22, 0.21, 0, 360) + [(0.71, 0.4), (0.62, 0.9)]]],
+    9: [[[*arc(0.5, 0.34, 0.22, 0.21, 0, 360), (0.71, 0.4), (0.62, 0.9)]]],
 }  # fmt: skip
 
 
@@ -155,7 +260,8 @@ def digits(count: int = 6000) -> bytes:
             member = io.BytesIO()
             np.save(member, array)
             # a fixed date, so that the same pictures give the same file
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", (2026, 1, 1, 0, 0, 0)), member.getvalue(), zipfile.ZIP_DEFLATED)
+            info = zipfile.ZipInfo(f"{name}.npy", (2026, 1, 1, 0, 0, 0))
+            archive.writestr(info, member.getvalue(), zipfile.ZIP_DEFLATED)
     return out.getvalue()
 
 
