@@ -1,8 +1,8 @@
 """English and Simplified Chinese. English text is the key; sentences with values in them are matched as templates.
 
 An error says `f"{name} cannot be opened"`, because that is how it reads best where it is raised. The catalogue holds
-the template `{name} cannot be opened`; what was shown is matched against it, the values are carried over, and a text that
-no template fits is shown in English rather than not at all.
+the template `{name} cannot be opened`; what was shown is matched against it, the values are carried over, and a text
+that no template fits is shown in English rather than not at all.
 """
 
 from __future__ import annotations
@@ -63,5 +63,9 @@ def translate(text: str, language: Language) -> str:
         match = pattern.fullmatch(text)
         if match:
             values = {name: translate(value, language) for name, value in match.groupdict().items()}
-            return _PLACE.sub(lambda place: values.get(place[1], place[0]), template)
+            return _filled(template, values)
     return text
+
+
+def _filled(template: str, values: dict[str, str]) -> str:
+    return _PLACE.sub(lambda place: values.get(place[1], place[0]), template)

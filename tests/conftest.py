@@ -46,7 +46,7 @@ def nothing_left_behind() -> Iterator[None]:
     before = {child.pid for child in process.children(recursive=True)}
     threads = set(threading.enumerate())
     yield
-    gone, alive = psutil.wait_procs([c for c in process.children(recursive=True) if c.pid not in before], timeout=5)
+    _, alive = psutil.wait_procs([c for c in process.children(recursive=True) if c.pid not in before], timeout=5)
     if alive:
         lines = []
         for child in alive:

@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 import guardapp
-from guardapp.errors import GuardError
+from guardapp.errors import GuardError, from_os_error
 
 COMMANDS = {
     "gui": "guardapp.cli.gui:gui",
@@ -96,6 +96,12 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if debug:
+            traceback.print_exc()
+        refusal = from_os_error(error)
+        show_error(refusal, as_json="--json" in arguments)
+        return refusal.exit_code
     except Exception as error:
         if debug:
             traceback.print_exc()
