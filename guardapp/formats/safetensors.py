@@ -1,7 +1,7 @@
 """The safetensors header: which tensors a file holds and where, read without torch and believed in nothing.
 
-Layout: 8 bytes little-endian N, N bytes of JSON, the tensors' bytes (https://github.com/huggingface/safetensors). The checks are
-those of the reference reader, plus a lower limit on N, because parsing takes many times the header's size in memory.
+Layout: 8 bytes little-endian N, N bytes of JSON, the tensors' bytes (https://github.com/huggingface/safetensors).
+The checks are those of the reference reader, with a lower limit on N, because parsing takes many times N in memory.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Layout(NamedTuple):
 def read_layout(read: Callable[[int, int], bytes], nbytes: int | None, name: str) -> Layout:
     """The layout of a file that `read(offset, length)` reads.
 
-    nbytes: the size that the file really has, which the header has to account for to the byte; None where it is not known
+    nbytes: the size of the file, which the header has to account for to the byte; None where it is not known
     name:   of the file, for messages. GuardError: checkpoint.damaged
     """
     try:

@@ -1,8 +1,8 @@
 """A file that has no name until it is whole.
 
-On Linux the file is made without a name (O_TMPFILE) and linked into its folder at the end, so that whatever kills the process, no
-half-written file and no plaintext remains. Elsewhere it has a temporary name, which is removed on failure, and by the
-next writer to the same folder if the process was killed.
+On Linux the file is made without a name (O_TMPFILE) and linked into its folder at the end, so that no half-written file
+and no plaintext remains, whatever kills the process. Elsewhere it has a temporary name, which is removed on failure, or
+by the next writer to the same folder if the process was killed.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class WholeFile:
         os.write(file.fd, data)
         file.commit()
 
-    Without `commit`, nothing remains. The folder must exist. An existing file is refused with output.exists unless `replace`,
-    and then replaced in one step. Other errors are those of the operating system.
+    Without `commit`, nothing remains. The folder must exist. An existing file is refused with output.exists unless
+    `replace`, and then replaced in one step. Other errors are those of the operating system.
     """
 
     def __init__(self, path: Path, *, replace: bool = False) -> None:

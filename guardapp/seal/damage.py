@@ -54,7 +54,7 @@ def _authentic(sealed: SealedFile, segment: int, *, last: bool) -> bool:
 
 
 def _layout(sealed: SealedFile) -> Layout | None:
-    """The safetensors header, as far as its segments are authentic, of a file that may be too short or too long; else None."""
+    """The safetensors header of a file that may be too short or too long, if its own segments are authentic."""
     if sealed.content != "safetensors":
         return None
 

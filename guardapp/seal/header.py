@@ -1,7 +1,7 @@
 """The text header of a sealed file: its grammar, its limits and its MAC (docs/sealed.md, Header).
 
-The grammar is that of the age v1 format (C2SP `age.md`) with another version line and a first stanza that says what is inside.
-A header has exactly one spelling: whatever `write` would not write, `read` refuses.
+The grammar is that of the age v1 format (C2SP `age.md`) with another version line and a first stanza that says what is
+inside. A header has exactly one spelling: whatever `write` would not write, `read` refuses.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The encrypted content: Tink's streaming AEAD AES256_GCM_HKDF_1MB, segment by segment (docs/sealed.md, Payload).
 
-Every segment stands alone: its nonce holds its number and whether it is the last, so that segments can be sealed, opened and
-written by several threads and in any order, and none can be moved, dropped or added.
+Every segment stands alone: its nonce holds its number and whether it is the last, so that segments can be sealed, opened
+and written by several threads in any order, and none can be moved, dropped or added.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TAG = 16
 HEAD = 40
 MAX_SEGMENTS = 1 << 32
 
-# four segments a write: fewer calls into the file system, and buffers that still fit the processor's cache (tests/bench)
+# four segments a write: fewer calls into the file system, with buffers that still fit the processor's cache
 BATCH = 4
 THREADS = 2
 
@@ -94,7 +94,7 @@ class Cipher:
         self._aead.encrypt_into(self._nonce(segment, last), plain, None, out)
 
     def open(self, segment: int, last: bool, cipher: memoryview, out: memoryview) -> bool:
-        """Decrypt `cipher` into `out`, which is 16 bytes shorter; False, with zeros in `out`, if it is not authentic."""
+        """Decrypt `cipher` into `out`, 16 bytes shorter; False, with zeros in `out`, if it is not authentic."""
         try:
             self._aead.decrypt_into(self._nonce(segment, last), cipher, None, out)
         except InvalidTag:
@@ -122,8 +122,8 @@ Work = Callable[[range, Buffers], int]
 def in_batches(segments: int, work: Work, on_bytes: Callable[[int], None] | None, threads: int = THREADS) -> None:
     """Do `work` for every batch of segments, in order of start, on a few threads.
 
-    The calling thread alone calls `on_bytes`, so that whatever that raises (a wish to stop) ends the work. The first error of
-    a thread is raised here, after all threads have ended.
+    The calling thread alone calls `on_bytes`, so that whatever that raises (a wish to stop) ends the work. The first
+    error of a thread is raised here, after all threads have ended.
     """
     batches = iter(range(0, segments, BATCH))
     lock = threading.Lock()

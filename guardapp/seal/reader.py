@@ -132,7 +132,7 @@ class SealedFile:
         return self._cached[1]
 
     def read_into(self, view: memoryview, offset: int) -> None:
-        """Fill `view` with the plaintext from `offset` on; ValueError beyond its end, GuardError if a segment is damaged."""
+        """Fill `view` with the plaintext from `offset` on; ValueError beyond its end, GuardError for damage."""
         end = offset + len(view)
         if offset < 0 or end > self.nbytes:
             raise ValueError(f"bytes {offset} to {end} of {self.nbytes} were asked for")

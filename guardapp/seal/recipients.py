@@ -1,4 +1,4 @@
-"""For whom a file is sealed: wrapping and unwrapping the file key, one stanza kind a class (docs/sealed.md, Recipients).
+"""For whom a file is sealed: wrapping and unwrapping the file key (docs/sealed.md, Recipients).
 
 A recipient wraps a file key into a stanza; an identity tries to unwrap one. Curve keys are age's own, RSA keys are PEM.
 """

@@ -73,7 +73,7 @@ def write_sealed(
     verify:     decrypt what was written and compare it with the source before the file gets its name
     flush:      do not return before the file is on the disk
     on_bytes:   called with plaintext bytes sealed; on_checked: with plaintext bytes verified
-    GuardError: output.exists, input.changed, sealed.bad-recipient, sealed.too-many-recipients; OSError: disk full and the like
+    GuardError: output.exists, input.changed, sealed.bad-recipient, sealed.too-many-recipients. OSError: disk full …
     """
     if isinstance(source, Path):
         with FilePlaintext(source) as plaintext:
@@ -188,7 +188,7 @@ def _open_batch(
 
 
 def open_sealed(path: Path, keys: Sequence[Identity]) -> SealedFile:
-    """A sealed file, to read parts of: a context manager. Its header is authentic; segments are checked as they are read.
+    """A sealed file to read parts of, as a context manager; its segments are checked as they are read.
 
     GuardError: sealed.not-sealed, sealed.version, sealed.header, sealed.header-mac, sealed.no-key, sealed.truncated
     """
