@@ -1,0 +1,113 @@
+"""Writing tables as a stream, with nothing in a CSV that a spreadsheet would run.
+
+A cell that starts with = + - @ (or their full-width forms), a tab or a line break is taken for a formula by
+spreadsheet programs (OWASP, CSV injection). Such a cell gets an apostrophe in front, unless it is a plain number such
+as -5 or +1e3.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from guardapp.errors import from_os_error
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_FORMULA = r"^[=+\-@＝＋－＠\t\r\n]"
+_PLAIN_NUMBER = r"^[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?$"
+
+
+class Written(NamedTuple):
+    """rows: how many; escaped: cells (and column names) that got an apostrophe so that no spreadsheet runs them."""
+
+    rows: int
+    escaped: int
+
+
+def write_table(
+    path: Path,
+    batches: Iterable[pa.RecordBatch],
+    *,
+    schema: pa.Schema | list[str],
+    format: Literal["csv", "parquet"],
+    delimiter: str = ",",
+) -> Written:
+    """Write `batches` to `path` as they come, in UTF-8; a path that ends in .gz is compressed.
+
+    schema: the columns' names and types, or only their names where all are strings
+    In CSV a missing value is an empty cell. GuardError: what the operating system refuses (`disk.full` …).
+    """
+    import pyarrow as pa
+
+    if isinstance(schema, list):
+        schema = pa.schema([(name, pa.string()) for name in schema])
+    try:
+        if format == "parquet":
+            return _write_parquet(path, batches, schema)
+        return _write_csv(path, batches, schema, delimiter)
+    except OSError as error:
+        raise from_os_error(error, path) from error
+
+
+def escape(column: pa.Array) -> tuple[pa.Array, int]:
+    """A string column with apostrophes where a spreadsheet would see a formula, and how many."""
+    from pyarrow import compute
+
+    risky = compute.and_(
+        compute.match_substring_regex(column, _FORMULA),
+        compute.invert(compute.match_substring_regex(column, _PLAIN_NUMBER)),
+    )
+    count = compute.sum(risky).as_py() or 0
+    if not count:
+        return column, 0
+    return compute.if_else(risky, compute.binary_join_element_wise("'", column, ""), column), int(count)
+
+
+def _write_parquet(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Written:
+    from pyarrow import parquet
+
+    rows = 0
+    with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            rows += batch.num_rows
+    return Written(rows, 0)
+
+
+def _write_csv(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema, delimiter: str) -> Written:
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    rows = 0
+    names, escaped = escape(pa.array(schema.names, pa.string()))
+    text = pa.schema([(name, pa.string()) for name in schema.names])
+    options = arrow_csv.WriteOptions(include_header=False, delimiter=delimiter, quoting_style="needed")
+    with pa.output_stream(str(path), compression="gzip" if path.suffix == ".gz" else None) as file:
+        header = io.StringIO(newline="")
+        csv.writer(header, delimiter=delimiter, lineterminator="\n").writerow(names.to_pylist())
+        file.write(header.getvalue().encode())
+        with arrow_csv.CSVWriter(file, text, write_options=options) as writer:
+            for batch in batches:
+                columns = []
+                for column in batch.columns:
+                    safe, more = escape(_as_written(column))
+                    columns.append(safe)
+                    escaped += more
+                writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=text))
+                rows += batch.num_rows
+    return Written(rows, escaped)
+
+
+def _as_written(column: pa.Array) -> pa.Array:
+    """A column as CSV text: empty strings become null, which Arrow writes without quotation marks."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    if not pa.types.is_string(column.type):
+        column = column.cast(pa.string())
+    return compute.if_else(compute.equal(column, ""), pa.scalar(None, pa.string()), column)
