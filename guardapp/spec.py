@@ -26,7 +26,7 @@ def _beside_the_naming_file(path: Path, info: ValidationInfo) -> Path:
 
 
 InputPath = Annotated[Path, AfterValidator(_beside_the_naming_file), _Input]
-"""A file or folder that a job reads. A relative path is relative to the file that names it (validation context `base`)."""
+"""A file or folder that a job reads; a relative path is relative to the file that names it (context `base`)."""
 
 
 class KeyNeed(NamedTuple):

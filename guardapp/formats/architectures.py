@@ -1,0 +1,141 @@
+"""The built-in models as torch modules; `guardapp.formats.models` builds them by name and imports torch only then.
+
+Every module takes inputs as they are stored, images as pixels in 0…1 and tables as encoded features in 0…1, and
+normalises them itself with fixed public constants; so an attack or a user never has to know it. No module
+mixes the rows of a batch.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class Shift(nn.Module):
+    """x → (x - mean) / scale with public constants, so that pixels in 0…1 become about -1…1."""
+
+    def __init__(self, mean: float, scale: float) -> None:
+        super().__init__()
+        self.mean, self.scale = mean, scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.scale
+
+
+def logistic(features: int, classes: int, *, mean: float, scale: float) -> nn.Module:
+    return nn.Sequential(Shift(mean, scale), nn.Flatten(), nn.Linear(features, classes))
+
+
+def mlp(features: int, classes: int, hidden: list[int], *, mean: float, scale: float) -> nn.Module:
+    """Linear layers with tanh between them: bounded, it loses less to clipping than ReLU (Papernot et al. 2020)."""
+    layers: list[nn.Module] = [Shift(mean, scale), nn.Flatten()]
+    for width in hidden:
+        layers += [nn.Linear(features, width), nn.Tanh()]
+        features = width
+    return nn.Sequential(*layers, nn.Linear(features, classes))
+
+
+def cnn(
+    shape: tuple[int, int, int], classes: int, channels: list[int], hidden: int, *, mean: float, scale: float
+) -> nn.Module:
+    """Two convolutions with GroupNorm and tanh, then two linear layers; 26 thousand weights on 28×28 images.
+
+    The shape is that of Papernot et al. 2020 (Tempered Sigmoid Activations), with GroupNorm added because it
+    normalises each image by itself.
+    """
+    first, second = channels
+    return nn.Sequential(
+        Shift(mean, scale),
+        nn.Conv2d(shape[0], first, 8, stride=2, padding=3),
+        nn.GroupNorm(_groups(first), first),
+        nn.Tanh(),
+        nn.MaxPool2d(2, stride=1),
+        nn.Conv2d(first, second, 4, stride=2),
+        nn.GroupNorm(_groups(second), second),
+        nn.Tanh(),
+        nn.MaxPool2d(2, stride=1),
+        nn.AdaptiveAvgPool2d(4),
+        nn.Flatten(),
+        nn.Linear(second * 16, hidden),
+        nn.Tanh(),
+        nn.Linear(hidden, classes),
+    )
+
+
+def _groups(channels: int) -> int:
+    return math.gcd(channels, 4)
+
+
+class OrientedEdges(nn.Module):
+    """Fixed features in the manner of HOG (Dalal & Triggs 2005): how strong edges of each direction are in each cell.
+
+    The image is filtered with derivatives of Gaussians in `orientations` directions at each of `scales`; the positive
+    and the negative part of each response are averaged over overlapping cells, every cell is divided by its
+    own norm (contrast), and the whole vector is scaled to norm 1, which bounds each example's gradient by itself.
+    Nothing is learnt, so nothing is spent. Differentiable, so that the model can be attacked end to end.
+
+    in: (n, channels, height, width); out: (n, `size`)
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        *,
+        orientations: int = 8,
+        scales: tuple[float, ...] = (0.8, 1.6),
+        cell: int = 4,
+    ) -> None:
+        super().__init__()
+        self.cell, self.orientations = cell, orientations
+        kernels = [_derivatives(scale, orientations) for scale in scales]
+        for index, kernel in enumerate(kernels):
+            self.register_buffer(f"kernel{index}", kernel, persistent=False)
+        self.kernel_count = len(kernels)
+        with torch.no_grad():
+            self.size = int(self.forward(torch.zeros(1, *shape)).shape[1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        gray = x.mean(1, keepdim=True)
+        cells = []
+        for index in range(self.kernel_count):
+            kernel: Tensor = getattr(self, f"kernel{index}")
+            response = nn.functional.conv2d(gray, kernel, padding=kernel.shape[-1] // 2)
+            parts = torch.cat([response.relu(), (-response).relu()], 1)
+            window = self.cell + self.cell // 2
+            pooled = nn.functional.avg_pool2d(
+                parts, window, stride=self.cell, padding=self.cell // 4, ceil_mode=True, count_include_pad=True
+            )
+            cells.append(pooled / (pooled.square().sum(1, keepdim=True) + 1e-3).sqrt())
+        if x.shape[1] > 1:
+            cells.append(nn.functional.avg_pool2d(x - 0.5, self.cell, stride=self.cell, ceil_mode=True))
+        flat = torch.cat([cell.flatten(1) for cell in cells], 1)
+        return flat / (flat.square().sum(1, keepdim=True) + 1e-6).sqrt()
+
+
+def _derivatives(scale: float, orientations: int) -> Tensor:
+    """First derivatives of a Gaussian in `orientations` directions over half a turn, (orientations, 1, side, side)."""
+    radius = math.ceil(3 * scale)
+    axis = torch.arange(-radius, radius + 1, dtype=torch.float32)
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    envelope = torch.exp(-(x**2 + y**2) / (2 * scale**2))
+    kernels = []
+    for turn in range(orientations):
+        angle = math.pi * turn / orientations
+        kernel = (x * math.cos(angle) + y * math.sin(angle)) * envelope
+        kernels.append(kernel / kernel.abs().sum())
+    return torch.stack(kernels)[:, None]
+
+
+class FeaturesLinear(nn.Module):
+    """Fixed features, then one linear layer. `features` and `head` apart, so that training computes features once."""
+
+    def __init__(self, shape: tuple[int, int, int], classes: int, *, orientations: int, cell: int) -> None:
+        super().__init__()
+        self.features = OrientedEdges(shape, orientations=orientations, cell=cell)
+        self.head = nn.Linear(self.features.size, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.features(x))
+        return logits
