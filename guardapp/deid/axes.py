@@ -1,7 +1,7 @@
 """How the values of one quasi-identifier lie beside each other, what a group of them is called, and what that loses.
 
-Three kinds: numbers and dates on a line (`17–24`), values under a hierarchy (their nearest common ancestor), and plain
-categories (`{Black | Other}`). On every axis values are coded 0 … cardinality-1 such that a group is a run lo … hi.
+Numbers and dates lie on a line (`17–24`, `1960–1964`), other values under a hierarchy (their nearest common ancestor) or,
+without one, in sets (`{Black | Other}`). On every axis values are coded 0 … cardinality-1 such that a group is a run lo … hi.
 
 A missing value is a value of its own: it equals other missing values and nothing else, and takes code 0. A group of
 missing and other values together is called `*`, as is a group of everything: nothing is told.
@@ -70,6 +70,46 @@ class Line:
         low, high = low - self._missing, high - self._missing
         start, end = self._texts[low], self._ends[high]
         return start if start == end else f"{start}–{end}"
+
+
+class Calendar(Line):
+    """Dates that are coarsened to months, years, or runs of them: `1961-03`, `1961`, `1960–1964`.
+
+    days:  (values,) 372 × year + 31 × (month - 1) + day, ascending
+    steps: "month", "year" or both; a group that no step holds is a run of the coarsest
+    """
+
+    def __init__(self, texts: Sequence[str], days: Floats, steps: Sequence[str], *, missing: bool) -> None:
+        super().__init__(texts, days, missing=missing)
+        first = np.array([days[0] if len(days) else 1.0]) if missing else np.zeros(0)
+        self._days = np.concatenate([first, days]).astype(np.int64)
+        self._units = [_DAYS[step] for step in ("month", "year") if step in steps]
+        self._span = float(self._days[-1] - self._days[0] + 1) if len(days) else 1.0
+
+    def loss(self, low: Ints, high: Ints) -> Floats:
+        coarse = np.full(len(low), np.inf)
+        for unit in self._units:
+            parts = (self._days[high] - 1) // unit - (self._days[low] - 1) // unit + 1
+            one = (parts == 1) | (unit == self._units[-1])
+            coarse = np.where(np.isinf(coarse) & one, parts * unit, coarse)
+        loss = np.where(low == high, 0.0, np.minimum(coarse / self._span, 1.0))
+        return np.where((low == 0) & (high > 0), 1.0, loss) if self._missing else loss
+
+    def label(self, low: int, high: int) -> str | None:
+        if low == high or (self._missing and low == 0):
+            return super().label(low, high)
+        for unit in self._units:
+            start, end = (int(self._days[i] - 1) // unit for i in (low, high))
+            if start == end:
+                return _calendar_unit(start, unit)
+        return f"{_calendar_unit(start, unit)}–{_calendar_unit(end, unit)}"
+
+
+_DAYS = {"month": 31, "year": 372}
+
+
+def _calendar_unit(number: int, unit: int) -> str:
+    return f"{number:04d}" if unit == _DAYS["year"] else f"{number // 12:04d}-{number % 12 + 1:02d}"
 
 
 class Flat:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from guardapp.deid.axes import Axis, Flat, Line, Tree
+from guardapp.deid.axes import Axis, Calendar, Flat, Line, Tree
 from guardapp.deid.policy import DateHierarchy, Hierarchy, IntervalHierarchy, MaskHierarchy
 from guardapp.errors import GuardError
 from guardapp.formats.tables import open_table
@@ -50,7 +50,7 @@ def place(name: str, values: Sequence[str | None], counts: NDArray[np.int64], hi
     elif isinstance(hierarchy, MaskHierarchy):
         axis, order = _mask_tree(known, hierarchy.mask_right, has_missing)
     elif isinstance(hierarchy, DateHierarchy):
-        axis, order = _date_tree(name, known, hierarchy.dates, has_missing)
+        axis, order = _calendar(name, known, hierarchy.dates, has_missing)
     elif isinstance(hierarchy, IntervalHierarchy):
         axis, order = _intervals(name, known, hierarchy.intervals.width, has_missing)
     else:
@@ -120,19 +120,17 @@ def _mask_tree(known: list[str], steps: int, missing: bool) -> tuple[Axis, NDArr
     return _tree(levels, missing)
 
 
-def _date_tree(name: str, known: list[str], steps: Sequence[str], missing: bool) -> tuple[Axis, NDArray[np.int64]]:
-    if dates(known) is None:
+def _calendar(name: str, known: list[str], steps: Sequence[str], missing: bool) -> tuple[Axis, NDArray[np.int64]]:
+    days = dates(known)
+    if days is None:
         raise GuardError(
             f"Dates do not fit column “{name}”",
             "some of its values are not dates that start with the year, such as 1961-03-12",
             "Choose another hierarchy for it, or clean the column first.",
             "hierarchy.not-dates",
         )
-    levels = [known]
-    for step in ("month", "year"):
-        if step in steps:
-            levels.append([shorten_date(value, step) for value in known])
-    return _tree(levels, missing)
+    spots, first, code = np.unique(days, return_index=True, return_inverse=True)
+    return Calendar([known[i] for i in first], spots, steps, missing=missing), code
 
 
 def shorten_date(value: str, step: str) -> str:

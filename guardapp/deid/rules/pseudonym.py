@@ -10,16 +10,17 @@ Two of n different values share a pseudonym with a probability of about n² / 2^
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import hmac
 from collections.abc import Callable, Sequence
+
+import numpy as np
 
 KEY_BYTES = 32
 PSEUDONYM_BYTES = 10
 _PURPOSE = b"guardapp/pseudonym/1"
-_BLOCK = 64
-# Crockford's alphabet: no I, L, O or U to be misread
-_ALPHABET = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHJKMNPQRSTVWXYZ")
+# Crockford's base 32: no I, L, O or U to be misread
+_ALPHABET = np.frombuffer(b"0123456789ABCDEFGHJKMNPQRSTVWXYZ", np.uint8)
+_PLACES = np.array([16, 8, 4, 2, 1], np.uint8)
 
 
 def pseudonyms(key: bytes, column: str) -> Callable[[Sequence[str]], list[str]]:
@@ -27,18 +28,17 @@ def pseudonyms(key: bytes, column: str) -> Callable[[Sequence[str]], list[str]]:
     if len(key) != KEY_BYTES:
         raise ValueError("a pseudonym key has 32 bytes")
     domain = column.encode()
+    # the length keeps column "a", value "bc" apart from column "ab", value "c"
     prefix = _PURPOSE + len(domain).to_bytes(4, "big") + domain
-    # RFC 2104 spelled out, because both key blocks are hashed once instead of once a value: several times as fast
-    padded = key.ljust(_BLOCK, b"\0")
-    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded) + prefix)
-    outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
 
-    def one(value: str) -> str:
-        inside = inner.copy()
-        inside.update(value.encode("utf-8", "surrogatepass"))
-        outside = outer.copy()
-        outside.update(inside.digest())
-        code = base64.b32encode(outside.digest()[:PSEUDONYM_BYTES])
-        return "P-" + code.translate(_ALPHABET).decode()
+    def rule(values: Sequence[str]) -> list[str]:
+        digests = b"".join(
+            hmac.digest(key, prefix + value.encode("utf-8", "surrogatepass"), "sha256")[:PSEUDONYM_BYTES]
+            for value in values
+        )
+        bits = np.unpackbits(np.frombuffer(digests, np.uint8)).reshape(len(values), -1, 5)
+        letters = _ALPHABET[bits @ _PLACES].tobytes().decode("ascii")
+        width = PSEUDONYM_BYTES * 8 // 5
+        return [f"P-{letters[start : start + width]}" for start in range(0, len(letters), width)]
 
-    return lambda values: [one(value) for value in values]
+    return rule
