@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from guardapp.deid.axes import Axis, Calendar, Flat, Line, Tree
+from guardapp.deid.axes import SUPPRESSED, Axis, Calendar, Flat, Line, Tree
 from guardapp.deid.policy import DateHierarchy, Hierarchy, IntervalHierarchy, MaskHierarchy
 from guardapp.errors import GuardError
 from guardapp.formats.tables import open_table
@@ -116,7 +116,9 @@ def range_end(value: float) -> str:
 
 
 def _mask_tree(known: list[str], steps: int, missing: bool) -> tuple[Axis, NDArray[np.int64]]:
-    levels = [[value[: max(len(value) - n, 0)] + "*" * min(n, len(value)) for value in known] for n in range(steps + 1)]
+    # wholly masked is suppressed: a row of signs would still tell the length
+    levels = [[value[:-n] + "*" * n if n < len(value) else SUPPRESSED for value in known] for n in range(1, steps + 1)]
+    levels = [known, *levels]
     return _tree(levels, missing)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from guardapp.deid.policy import Policy, load_policy
-from guardapp.errors import GuardError
+from guardapp.errors import GuardError, from_os_error
 from guardapp.progress import Progress
 from guardapp.spec import REFERENCE, InputPath, KeyNeed, Result, Spec
 
@@ -111,6 +111,7 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
         )
     measured = _verify(policy, target, rows, progress)
     report = _report(policy, table, recoded, counts, measured, written.escaped)
+    policy = _with_own_hierarchies(policy, out)
     copy = out / "policy.yaml"
     copy.write_text(policy_text(policy), encoding="utf-8")
     report["policy_sha256"] = hashlib.sha256(copy.read_bytes()).hexdigest()
@@ -139,6 +140,20 @@ def protected_name(table: Table) -> str:
     name = table.path.name
     endings = "".join(Path(name).suffixes[-2:]) if name.endswith(".gz") else Path(name).suffix
     return f"{name.removesuffix(endings)}.protected{endings or '.' + table.format}"
+
+
+def _with_own_hierarchies(policy: Policy, out: Path) -> Policy:
+    """Copy hierarchy files beside the policy, so that the folder can be repeated anywhere and names no other place."""
+    kept = policy.model_copy(deep=True)
+    for number, column in enumerate(kept.columns.values(), start=1):
+        if isinstance(column.hierarchy, Path):
+            copy = Path(f"hierarchy-{number}.csv")
+            try:
+                (out / copy).write_bytes(column.hierarchy.read_bytes())
+            except OSError as error:
+                raise from_os_error(error, column.hierarchy) from error
+            column.__dict__["hierarchy"] = copy
+    return kept
 
 
 def policy_text(policy: Policy) -> str:
