@@ -190,7 +190,8 @@ def inspect(file: Path, identity_files: Sequence[Path], passphrase_file: Path | 
     with _os_errors():
         if checkpoints.sniff(file) == "safetensors":
             tensors = checkpoints.describe(file)
-            document: dict[str, Any] = {"format": "safetensors", "file_bytes": file.stat().st_size, "tensors": _rows(tensors)}
+            size = file.stat().st_size
+            document: dict[str, Any] = {"format": "safetensors", "file_bytes": size, "tensors": _rows(tensors)}
         else:
             seen = inspect_sealed(file, gather_identities(identity_files, passphrase_file))
             document = seen.as_dict()
