@@ -57,3 +57,8 @@ def nothing_left_behind() -> Iterator[None]:
     for thread in left:
         thread.join(timeout=5)
     assert not [t for t in left if t.is_alive()], f"threads were left alive: {left}"
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Bytes are named by their length: compressed data differ from run to run, and workers must agree on the names."""
+    return f"{argname}-{len(val)}-bytes" if isinstance(val, bytes) else None

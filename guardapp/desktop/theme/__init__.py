@@ -1,0 +1,1 @@
+"""Colour, length, type and icons, all from one token file, switched live."""

@@ -1,0 +1,56 @@
+"""Finding the file key: which of the keys at hand opens a sealed file, and what to say when none does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from guardapp.errors import GuardError
+from guardapp.seal.header import FILE_KEY_BYTES, Header
+from guardapp.seal.recipients import Identity
+
+_NAMES = {
+    "X25519": "an age key (X25519)",
+    "mlkem768x25519": "a hybrid age key (ML-KEM-768 + X25519)",
+    "RSA-OAEP": "an RSA key",
+    "argon2id": "a passphrase",
+}
+"""What a stanza of each kind is for, in words."""
+
+
+def find_file_key(header: Header, keys: Sequence[Identity], name: str) -> bytes:
+    """The file key. Passphrases are tried last, because each try costs seconds.
+
+    GuardError sealed.no-key, which names the kinds of recipients that there are
+    """
+    for key in sorted(keys, key=lambda key: key.kind == "argon2id"):
+        for stanza in header.stanzas:
+            if stanza.kind != key.kind:
+                continue
+            file_key = key.unwrap(stanza)
+            if file_key is not None and len(file_key) == FILE_KEY_BYTES:
+                return file_key
+    raise _no_key(header, keys, name)
+
+
+def recipient_kinds(header: Header) -> str:
+    """For whom the file is, by kind: "an age key (X25519) × 2, a passphrase"."""
+    counts = Counter(_NAMES.get(stanza.kind, "a recipient of an unknown kind") for stanza in header.stanzas)
+    return ", ".join(f"{kind} × {count}" if count > 1 else kind for kind, count in counts.items()) or "nobody"
+
+
+def _no_key(header: Header, keys: Sequence[Identity], name: str) -> GuardError:
+    return GuardError(
+        what=f"{name} cannot be opened with the keys at hand",
+        why=f"it is sealed for {recipient_kinds(header)}, and {_tried(keys)}",
+        next="Give the private key or the passphrase that belongs to it, or unlock the vault that holds the key.",
+        code="sealed.no-key",
+    )
+
+
+def _tried(keys: Sequence[Identity]) -> str:
+    if not keys:
+        return "no key was given"
+    if len(keys) == 1:
+        return "the one key that was tried does not fit"
+    return f"none of the {len(keys)} keys that were tried fits"

@@ -1,0 +1,28 @@
+"""How a worker comes by the keys that its spec names: the process that holds the vault looks them up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from guardapp.spec import KeyNeed
+from guardapp.vault.store import Vault
+
+
+def key_provider(vault: Vault) -> Callable[[KeyNeed], bytes]:
+    """A function from a spec's need to key material.
+
+    public:    `age1…` or PEM, as text
+    private:   `AGE-SECRET-KEY-1…` or PEM (PKCS #8), as text
+    pseudonym: 32 bytes, made on first use
+
+    It raises GuardError `vault.locked`, `vault.no-key`, `vault.only-public`, `vault.wrong-type`.
+    """
+
+    def provide(need: KeyNeed) -> bytes:
+        if need.use == "pseudonym":
+            return vault.pseudonym_key(need.name)
+        if need.use == "public":
+            return vault.public(need.name).encode()
+        return vault.private(need.name)
+
+    return provide
