@@ -25,7 +25,7 @@ LOSS_SHARE = 0.02
 """The share of 1/σ² that the live training loss takes: it costs the gradients 1 % more noise."""
 
 SMALLEST_NOISE, LARGEST_NOISE = 0.3, 1e5
-BLOCKS = 100
+BLOCKS = 50
 """Steps are reserved in the ledger, and ε is known exactly, in at most this many blocks of a run."""
 
 

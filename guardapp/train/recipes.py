@@ -7,7 +7,7 @@ a setting that was tuned on private rows discloses something about them that no 
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from guardapp.errors import GuardError
 
@@ -73,9 +73,5 @@ _DEFAULTS: dict[str, tuple[float, int, float, float, Literal["sgd", "adam"]]] = 
     "logistic": (20, 2048, 1.0, 0.02, "adam"),
     "mlp": (20, 2048, 1.0, 0.004, "adam"),
     "cnn": (25, 2048, 0.5, 0.003, "adam"),
-    "features-linear": (40, 4096, 1.0, 8.0, "sgd"),
+    "features-linear": (45, 4096, 1.0, 16.0, "sgd"),
 }
-
-
-def as_options(recipe: Recipe) -> dict[str, Any]:
-    return recipe._asdict()
