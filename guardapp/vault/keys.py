@@ -223,3 +223,9 @@ def _private_pem(key: PrivateKeyTypes) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+
+
+def public_of_private(private_pem: bytes) -> tuple[str, str]:
+    """The public PEM of a private key, and its fingerprint. Raises GuardError `key.unreadable`."""
+    material = read(private_pem)
+    return material.public, fingerprint(material)

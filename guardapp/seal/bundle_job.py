@@ -1,0 +1,167 @@
+"""The export bundle: sealed checkpoints, their passport, what each job did, a report, and one signature over all.
+
+bundle/
+  NAME.sealed             each sealed checkpoint
+  jobs/01-protect.json    each job's record, without paths
+  passport.json           what was done and what it guarantees, for programs
+  report.html             the same for people
+  model.sig               OpenSSF Model Signing, over every file above
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ConfigDict, Field
+
+from guardapp.errors import GuardError, from_os_error
+from guardapp.progress import Progress
+from guardapp.seal.bundle_report import write_report
+from guardapp.seal.job_records import JobRecord
+from guardapp.seal.manifest import file_sha256
+from guardapp.seal.passport import Passport, Sealed, assemble
+from guardapp.seal.signing import sign, verify
+from guardapp.spec import InputPath, KeyNeed, Result, Spec
+from guardapp.vault.keys import public_of_private
+
+BUNDLE_FOLDER = "bundle"
+NOT_CARRIED = ("report.html", "report.json")
+
+
+class BundleSpec(Spec, kind="bundle"):
+    """Assemble and sign an export bundle from finished jobs."""
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    from_: list[InputPath] = Field(alias="from", min_length=1, description="Folders of finished jobs, in their order.")
+    key: str = Field(min_length=1, description="Name of the signing key in the vault.")
+
+    def keys(self) -> list[KeyNeed]:
+        return [KeyNeed(self.key, "private")]
+
+
+class BundleResult(Result):
+    """The bundle that was made."""
+
+    jobs: int
+    sealed_files: int
+    chained: bool = Field(description="Whether every job hangs together with the others.")
+    key: str
+    fingerprint: str = Field(description="Of the signing key.")
+
+
+def run(spec: BundleSpec, out: Path, progress: Progress) -> BundleResult:
+    records = [JobRecord(folder) for folder in spec.from_]
+    _refuse_same_names(records)
+    for record in records:
+        record.check_files(progress)
+    bundle = out / BUNDLE_FOLDER
+    (bundle / "jobs").mkdir(parents=True)
+    copies = _write_records(records, bundle)
+    sealed = [entry for record in records if record.kind == "seal" for entry in _carry(record, bundle, progress)]
+    passport = assemble(records, sealed, copies)
+    _write_json(bundle / "passport.json", passport.model_dump(mode="json"))
+    private = progress.key(spec.key)
+    public, fingerprint = public_of_private(private)
+    write_report(bundle / "report.html", passport, spec.key, fingerprint)
+    sign(bundle, private, progress=progress)
+    # read back with what anyone else would use: the public half, and the files as they lie there
+    if verify(bundle, None, {spec.key: public}, progress=progress).state != "genuine":
+        raise RuntimeError("the bundle that was just signed does not verify")
+    progress.artifact("bundle", bundle)
+    shutil.copyfile(bundle / "report.html", out / "report.html")
+    progress.artifact("report", out / "report.html")
+    result = BundleResult(
+        headline=_headline(passport),
+        jobs=len(records),
+        sealed_files=len(sealed),
+        chained=passport.chained,
+        key=spec.key,
+        fingerprint=fingerprint,
+    )
+    _write_json(out / "report.json", result.model_dump(mode="json"))
+    return result
+
+
+def _headline(passport: Passport) -> str:
+    count = len(passport.sealed)
+    chain = "one chain" if passport.chained else "not one chain"
+    return f"{len(passport.jobs)} jobs · {count} sealed · {chain}"
+
+
+def _refuse_same_names(records: Sequence[JobRecord]) -> None:
+    names = [record.name for record in records]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise GuardError(
+            what="This bundle cannot be made",
+            why=f"two of its jobs are called “{twice}”",
+            next="Leave one of them out, or run it again under another name.",
+            code="bundle.same-name",
+        )
+
+
+def _write_records(records: Sequence[JobRecord], bundle: Path) -> dict[str, str]:
+    """Job name to the path of its record in the bundle."""
+    copies = {}
+    for number, record in enumerate(records, start=1):
+        name = f"jobs/{number:02}-{_plain(record.name)}.json"
+        _write_json(bundle / name, record.without_places())
+        copies[record.name] = name
+    return copies
+
+
+def _carry(record: JobRecord, bundle: Path, progress: Progress) -> list[Sealed]:
+    """Copy what a sealing job made; the copy is hashed, not the original."""
+    carried = []
+    names = [name for name in record.outputs if name not in NOT_CARRIED]
+    with progress.stage("Copying sealed files", total=float(len(names))) as stage:
+        for name in names:
+            target = _free_name(bundle, Path(name).name, record.name)
+            _copy(record.folder / name, target)
+            sha256 = file_sha256(target)
+            if sha256 != record.outputs[name]["sha256"]:
+                raise GuardError(
+                    what=f"{name} of the job {record.name} is not what the job made",
+                    why="it was changed while it was copied",
+                    next="Run the job again, and leave its folder as it is.",
+                    code="bundle.changed",
+                    answer="no",
+                )
+            content = record.stated("content_sha256") or record.stated("plaintext_sha256")
+            carried.append(
+                Sealed(
+                    job=record.name,
+                    file=target.name,
+                    bytes=target.stat().st_size,
+                    sha256=sha256,
+                    content_sha256=content if isinstance(content, str) else None,
+                )
+            )
+            stage.advance(1)
+    return carried
+
+
+def _copy(source: Path, target: Path) -> None:
+    """A hard link where the disk allows it would share later changes, so it is a real copy; flushed by the engine."""
+    try:
+        shutil.copyfile(source, target)
+    except OSError as error:
+        raise from_os_error(error, target) from error
+
+
+def _free_name(bundle: Path, name: str, job: str) -> Path:
+    taken = {"passport.json", "report.html", "model.sig", "jobs", *(path.name for path in bundle.iterdir())}
+    return bundle / (name if name not in taken else f"{_plain(job)}-{name}")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "job"
+
+
+def _write_json(path: Path, document: object) -> None:
+    path.write_text(json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n", encoding="utf-8")
