@@ -68,7 +68,7 @@ class Evaluator:
         self.victim, self.x, self.y, self.norm, self.mutable, self.seed = victim, x, y, norm, mutable, seed
         self.clean_scores = victim.all_scores(x)
         right = self.clean_scores.argmax(1) == y
-        self.broken_at = torch.where(right, UNBROKEN, 0.0)
+        self.broken_at = torch.where(right, UNBROKEN, 0.0).double()  # a strength such as 0.1 must stay itself
         self.adversarials = x.clone()
         self._best = x.clone()
 

@@ -14,9 +14,6 @@ from guardapp.spec import InputPath, Part, Result, Spec
 if TYPE_CHECKING:
     from guardapp.robust.findings import Findings
 
-DEFAULT_LIMIT = 1000
-"""Examples, where the spec does not say: the half interval is at most 3.1 points."""
-
 MOST = 20
 """Strengths, noise levels or missing rates in one check."""
 

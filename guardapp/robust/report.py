@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from guardapp.reports import Curve, Figure, Plot, Report, Words
+from guardapp.reports.words import Level
 from guardapp.robust.findings import Findings, norm_name
 from guardapp.robust.flags import percent
 from guardapp.robust.intervals import Share
@@ -41,8 +42,10 @@ def _verdict(report: Report, findings: Findings) -> None:
         report.verdict(f"Not trustworthy: {first.title}", level="danger", detail=f"Because {first.why}.")
         return
     fooled = round(100 * (1 - last.robust.value))
-    level = "success" if last.robust.value >= HARMFUL * findings.clean.value else "warning"
-    report.verdict(f"{_attacker(findings)} makes this model wrong on {fooled} of 100 {findings.unit}", level=level, detail=detail)
+    level: Level = "success" if last.robust.value >= HARMFUL * findings.clean.value else "warning"
+    report.verdict(
+        f"{_attacker(findings)} makes this model wrong on {fooled} of 100 {findings.unit}", level=level, detail=detail
+    )
 
 
 def _attacker(findings: Findings) -> str:
@@ -86,7 +89,7 @@ def _meaning(report: Report, findings: Findings) -> None:
     report.bullets(
         [
             "Attacks were tried, so the figures are upper bounds: a cleverer attacker may do more harm, never less.",
-            "Every mistake was measured again in a fresh forward pass, with its distance and its range, before it counted.",
+            "Every mistake was measured again, with distance and range, in a fresh forward pass before it counted.",
             "An example that breaks at one strength counts as broken at every larger one.",
             "The intervals hold for examples drawn like these; other data may fare worse.",
             "The attacker knows the model. Nothing is said about training data, backdoors or other kinds of change.",
@@ -111,13 +114,13 @@ def _curve(report: Report, findings: Findings) -> None:
     ]
     axis = f"strength of the attack, {norm_name(findings.norm)}"
     report.plot(Plot("Share of right answers", axis, "right answers", curves, y_range=(0.0, 1.0), percent=True))
-    rows = [
-        [f"{point.strength:g}", percent(point.robust.value), percent(point.robust.low), percent(point.robust.high)]
-        + [percent(point.single_step.value), Words("not available")]
-        for point in points
-    ]
+    rows = [["0", *_row(clean), percent(clean.value), Words("not available")]]
+    for point in points:
+        rows.append(
+            [f"{point.strength:g}", *_row(point.robust), percent(point.single_step.value), Words("not available")]
+        )
     columns = ["Strength", "All attacks", "Low", "High", "One gradient step", "Certified"]
-    report.table([*columns], [["0", *_row(clean), percent(clean.value), Words("not available")], *rows], numeric=range(6))
+    report.table(columns, rows, numeric=range(6))
 
 
 def _row(right: Share) -> list[str]:
@@ -131,7 +134,9 @@ def _damage(report: Report, findings: Findings) -> None:
     names = {"noise": Words("Gaussian noise"), "missing": Words("Missing values")}
     rows = [[names[damage.kind], _level(damage.kind, damage.level), *_row(damage.right)] for damage in findings.damage]
     report.table(["Damage", "Level", "Right answers", "Low", "High"], rows, numeric=[1, 2, 3, 4])
-    report.paragraph("Noise is given by its standard deviation, missing values by the share of columns that are missing.")
+    report.paragraph(
+        "Noise is given by its standard deviation, missing values by the share of columns that are missing."
+    )
 
 
 def _level(kind: str, level: float) -> str:
