@@ -195,12 +195,23 @@ class Engine:
 
     def _next(self) -> JobRow | None:
         waiting = self._queue.waiting()
-        if self._mine is not None:
-            waiting = [row for row in waiting if row.id in self._mine]
+        if self._mine is not None and waiting:
+            wanted = self._with_their_needs(self._mine)
+            waiting = [row for row in waiting if row.id in wanted]
         for row in waiting:
             if all((need := self._queue.row(need_id)) and need.state == "done" for need_id in row.needs.values()):
                 return row
         return None
+
+    def _with_their_needs(self, job_ids: Iterable[str]) -> set[str]:
+        """A retried job may have brought back the one that it needs."""
+        found: set[str] = set()
+        open_ends = set(job_ids)
+        while open_ends:
+            found |= open_ends
+            rows = [self._queue.row(job_id) for job_id in open_ends]
+            open_ends = {need for row in rows if row is not None for need in row.needs.values()} - found
+        return found
 
     def _start_next(self) -> None:
         if self._current is not None:
