@@ -14,7 +14,9 @@ from guardapp.deid.policy import load_policy
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
     path = tmp_path / "t.csv"
-    path.write_text("email,age,disease\n" + "".join(f"a{i}@example.org,{20 + i // 4},{'xy'[i % 2]}\n" for i in range(40)))
+    path.write_text(
+        "email,age,disease\n" + "".join(f"a{i}@example.org,{20 + i // 4},{'xy'[i % 2]}\n" for i in range(40))
+    )
     return path
 
 
