@@ -1,0 +1,41 @@
+"""How a worker process is set up by the system: polite, without core dumps, and gone when its parent is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+
+NICE = 10
+_PR_SET_PDEATHSIG = 1
+
+
+def set_up_worker() -> None:
+    """Called once, first thing in the worker, before any thread is started."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's business
+    if sys.platform == "win32":
+        import psutil
+
+        psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
+        return
+    import resource
+
+    os.nice(NICE)
+    # a core dump would put keys and personal data on the disk
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        _die_with_parent()
+
+
+def _die_with_parent() -> None:
+    """Have the kernel kill this process when the thread that started it ends.
+
+    The end of stdin says the same to a process that is able to read it; this is for one that is stuck.
+    """
+    parent = os.getppid()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)  # it died in between
