@@ -24,10 +24,10 @@ _PATH_IN_TEXT: Final = re.compile(r"(?<![\w.:/\\])(?:/(?:[^\s/'\"“”‘’]+/
 class JobRecord:
     """One finished job. `folder` is where it lies; all else is as `job.json` has it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, file: str = RECORD) -> None:
         """Raises GuardError `bundle.no-record`, `bundle.bad-record`."""
         self.folder = folder
-        path = folder / RECORD
+        path = folder / file
         try:
             if path.stat().st_size > LARGEST_RECORD:
                 raise ValueError
@@ -43,14 +43,14 @@ class JobRecord:
         except OSError:
             raise GuardError(
                 what=f"{folder.name} is not the folder of a finished job",
-                why=f"there is no readable {RECORD} in it",
+                why=f"there is no readable {file} in it",
                 next="Choose folders that jobs of this app have made.",
                 code="bundle.no-record",
             ) from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise GuardError(
                 what=f"The record of {folder.name} cannot be read",
-                why=f"its {RECORD} is damaged or was not written by this app",
+                why=f"its {file} is damaged or was not written by this app",
                 next="Run the job again.",
                 code="bundle.bad-record",
             ) from None
