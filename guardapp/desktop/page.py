@@ -3,23 +3,28 @@
 A page owns widgets and a spec, nothing else: it fills the spec from its widgets, hands it to the queue, and shows the
 events that come back. Writing one takes three steps:
 
-1. Subclass `Page` in `guardapp/desktop/pages/<name>_page.py`, and build the widgets in `__init__(self, services)`,
-   after `super().__init__(services)`. Put content into `self.body` (a QVBoxLayout with the page's margins and 16 between
-   cards), set `self.header` (title, subtitle, tools on the right) and, if the page has an action, `self.set_footer(...)`.
+1. Subclass `Page` in the module that `guardapp/desktop/pages.py` names for it (`guardapp/desktop/training/page.py` …;
+   its other files lie beside it). Build the widgets in `__init__(self, services)`, after `super().__init__(services)`.
+   Put content into `self.body` (a QVBoxLayout with the page's margins and 16 between cards); use `self.header.subtitle`
+   and `self.header.tools`; if the page has an action, `self.set_footer(Footer(secondary, primary))`.
 2. Use the kit (`guardapp.desktop.kit`) with English keys: kit widgets say themselves again when the language changes.
-   Texts that the page composes itself belong into `retranslate()`, which runs once after construction and at every
-   change. Painters and plots get colours from `theme().color(role)` when they paint; `restyle()` runs when the theme changes.
-3. Name the page in `guardapp/desktop/pages/__init__.py`, in `PAGES`; it is imported and built when it is first shown.
+   Texts that the page composes itself belong into `retranslate()`, which runs at every change (call it once yourself).
+   Painters ask `theme().color(role)` when they paint; `restyle()` runs when the theme has changed.
+3. Every job kind whose events the page wants stands in `kinds`.
 
 From its `services` a page gets:
 - `services.settings`: the user's settings (`get`, `put`; JSON values), shared by all pages;
-- `services.jobs`:     the queue (`jobs.submit(spec)`, `jobs.pause(id)` …; `jobs.changed`, `jobs.event` signals). Pages get
-                       their events through `job_event`, already on the window's thread, at most ten a second for a job;
-- `services.vault`:    what the vault holds (`vault.key_names()`, `vault.unlocked`, `vault.changed`, `vault.ask_unlock(then)`);
+- `services.jobs`:     the queue: `jobs.rows`, `jobs.row(id)`, `jobs.pause(id)` …; its signals `changed(row)`,
+                       `event(object)`. To start a job, emit `self.submit.emit(spec)`. Pages get the events of their
+                       kinds through `job_event(event)`, on the window's thread, at most ten a second for a job;
+- `services.vault`:    what the vault holds: `vault.snapshot` (keys, lock, budgets), `vault.changed`, and
+                       `vault.unlocked(then)`, which asks for the passphrase where needed, then calls `then()`;
 - `services.session(module)`: a child process that answers JSON lines (`python -m module`), for previews of large data;
                        see `guardapp.desktop.child_session`;
+- `services.background(work, then, failed)`: run a short blocking `work()` off the window's thread;
 - `services.open_file(path)`, `services.show_page(name)`, `services.open_folder(path)`: the window's own moves;
-- `services.tell(text, tone)`, `services.fail(error)`: one line at the foot of the window, and an error with its next step.
+- `services.choose_file(then, …)`, `services.choose_target(then, …)`: file dialogs that do not block;
+- `services.tell(text, tone)`, `services.fail(error)`: one line at the foot of the window; an error with its next step.
 
 Nothing on a page may block: no file larger than a few kilobytes is read, nothing is computed, no `exec()`.
 """
@@ -28,7 +33,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
@@ -44,8 +49,12 @@ if TYPE_CHECKING:
     from guardapp.desktop.settings import Settings
     from guardapp.desktop.vault_desk import VaultDesk
     from guardapp.errors import GuardError
+    from guardapp.jobs.states import JobRow
+
+    Failed = Callable[[GuardError], None]
 
 Tone = Literal["neutral", "success", "warning", "danger"]
+T = TypeVar("T")
 
 
 class Services(Protocol):
@@ -56,18 +65,27 @@ class Services(Protocol):
     vault: VaultDesk
 
     def session(self, module: str, *arguments: str) -> ChildSession:
-        """Start `python -m module arguments…` as a helper that answers JSON lines; it ends with the window at the latest."""
+        """Start `python -m module arguments…`, a helper that answers JSON lines; it ends with the window at the latest."""
 
-    def choose_file(self, then: Callable[[Path], None], *, title: str, filters: str = "", folder: bool = False) -> None:
+    def background(self, work: Callable[[], T], then: Callable[[T], None], failed: Failed | None = None) -> None:
+        """Run `work()` off the window's thread, then `then(result)` on it. A GuardError goes to `failed`, else `fail`."""
+
+    def choose_file(self, then: Callable[[Path], None], title: str, filters: str = "", *, folder: bool = False) -> None:
         """Ask for a file (or a folder) without blocking, then call `then(path)`; nothing happens on Cancel."""
 
-    def choose_target(self, then: Callable[[Path], None], *, title: str, name: str) -> None:
+    def choose_target(self, then: Callable[[Path], None], title: str, name: str) -> None:
         """Ask where to save, suggesting `name`, without blocking."""
 
     def open_file(self, path: Path) -> None:
         """Open a file on the page that its content belongs to."""
 
-    def show_page(self, name: str) -> QWidget:
+    def open_job(self, row: JobRow) -> None:
+        """Show a job on the page of its kind."""
+
+    def open_find(self) -> None:
+        """Open “Find anything”."""
+
+    def show_page(self, name: str) -> Page:
         """Bring a page to the front, by its name in `PAGES`, and return it."""
 
     def open_folder(self, path: Path) -> None:
@@ -77,7 +95,7 @@ class Services(Protocol):
         """One line at the foot of the window, for a few seconds; `text` is an English key."""
 
     def fail(self, error: GuardError) -> None:
-        """Show what happened, why and the next step on the current page."""
+        """Show what happened, why and the next step, above the current page."""
 
 
 class Page(QWidget):
@@ -145,9 +163,8 @@ class Page(QWidget):
     def restyle(self) -> None:
         """Take colours again for what is neither kit nor painted on demand."""
 
-    @classmethod
-    def accepts(cls, path: Path) -> bool:
-        """Whether the file or folder belongs here, by its name and first bytes. Must return at once and never raise."""
+    def accepts(self, path: Path) -> bool:
+        """Whether to claim a file that `guardapp.desktop.routing` knows no page for. Returns at once, never raises."""
         return False
 
     def open_file(self, path: Path) -> None:

@@ -97,7 +97,9 @@ def _look_into_sealed(
     except GuardError as error:
         if error.code != "sealed.no-key":
             raise
-        sentence = f"{name} is for {finds.recipients[name]}; none of the keys at hand opens it, so only its form was seen"
+        sentence = (
+            f"{name} is for {finds.recipients[name]}; none of the keys at hand opens it, so only its form was seen"
+        )
         finds.checks.append(("Header", None, sentence))
         return None
     sentence = f"{name} is authentic and whole: {opened.segments} segments, for {finds.recipients[name]}"

@@ -57,10 +57,15 @@ class JobEntry(Entry):
     versions: dict[str, str] = Field(description="Program and libraries that the job had loaded.")
 
 
-class DataProtection(Entry):
-    """What de-identification states of the table that it wrote."""
+class Statements(Entry):
+    """What one job states; null is what it does not."""
 
     job: str
+
+
+class DataProtection(Statements):
+    """What de-identification states of the table that it wrote."""
+
     table_sha256: str | None = Field(description="Of the table that went in.")
     policy_sha256: str | None
     rows_in: int | None
@@ -71,10 +76,9 @@ class DataProtection(Entry):
     risk: dict[str, Any] | None = Field(description="Re-identification risk before and after.")
 
 
-class TrainingPrivacy(Entry):
+class TrainingPrivacy(Statements):
     """What private training guarantees for each unit of its data."""
 
-    job: str
     epsilon: float | None
     epsilon_replace_one: float | None
     delta: float | None
@@ -89,10 +93,9 @@ class TrainingPrivacy(Entry):
     test_accuracy: float | None
 
 
-class Robustness(Entry):
+class Robustness(Statements):
     """What attacks on the model found."""
 
-    job: str
     norm: str | None
     clean_accuracy: float | None
     curve: list[dict[str, Any]] | None = Field(description="Accuracy against strength, with its interval.")
@@ -117,7 +120,7 @@ class Passport(Entry):
     made: str = Field(description="UTC, ISO 8601.")
     made_by: dict[str, str] = Field(description="Program and version.")
     jobs: list[JobEntry]
-    chained: bool = Field(description="Whether every job but those that only read from outside is linked to another.")
+    chained: bool = Field(description="Whether files connect every job with every other.")
     data_protection: list[DataProtection]
     training_privacy: list[TrainingPrivacy]
     robustness: list[Robustness]
@@ -152,8 +155,12 @@ def _assembled(
             _job(record, [link for link in found if link.job == record.name], copies[record.name]) for record in records
         ],
         chained=_chained(records, found),
-        data_protection=[DataProtection(job=r.name, **statements(r, DataProtection)) for r in records if r.kind == "deid"],
-        training_privacy=[TrainingPrivacy(job=r.name, **statements(r, TrainingPrivacy)) for r in records if r.kind == "train"],
+        data_protection=[
+            DataProtection(job=r.name, **statements(r, DataProtection)) for r in records if r.kind == "deid"
+        ],
+        training_privacy=[
+            TrainingPrivacy(job=r.name, **statements(r, TrainingPrivacy)) for r in records if r.kind == "train"
+        ],
         robustness=[Robustness(job=r.name, **statements(r, Robustness)) for r in records if r.kind == "check"],
         sealed=list(sealed),
     )
@@ -198,7 +205,7 @@ def _chained(records: Sequence[JobRecord], found: Sequence[Link]) -> bool:
     return len({id(group) for group in groups.values()}) == 1
 
 
-def statements(record: JobRecord, part: type[Entry]) -> dict[str, Any]:
+def statements(record: JobRecord, part: type[Statements]) -> dict[str, Any]:
     """What a job states of the fields of a part of the passport; None for what it does not state."""
     found = {name: record.stated(name) for name in part.model_fields if name != "job"}
     if part is DataProtection:

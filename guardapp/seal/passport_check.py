@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from guardapp.errors import GuardError
 from guardapp.seal.job_records import JobRecord
 from guardapp.seal.manifest import file_sha256
-from guardapp.seal.passport import Entry, JobEntry, Passport, statements
+from guardapp.seal.passport import JobEntry, Passport, Statements, statements
 
 PASSPORT_NAME = "passport.json"
 LARGEST_PASSPORT = 64 << 20
@@ -58,7 +58,8 @@ def _disagreements(folder: Path, passport: Passport) -> Iterator[str]:
             return
     for job in passport.jobs:
         yield from _in_record(job, records[job.name], records)
-    for entry in [*passport.data_protection, *passport.training_privacy, *passport.robustness]:
+    stated: list[Statements] = [*passport.data_protection, *passport.training_privacy, *passport.robustness]
+    for entry in stated:
         if entry.job not in records:
             yield f"nothing is known of the job {entry.job}"
         else:
@@ -90,11 +91,11 @@ def _in_record(job: JobEntry, record: JobRecord, records: dict[str, JobRecord]) 
             yield f"{job.name} did not read what {entry.source_job} made"
 
 
-def _in_statements(entry: Entry, record: JobRecord) -> Iterator[str]:
+def _in_statements(entry: Statements, record: JobRecord) -> Iterator[str]:
     """A figure that the record states has to be the same; one that came from the job's report is not in the record."""
-    stated = entry.model_dump(mode="json")
+    written = entry.model_dump(mode="json")
     for name, value in statements(record, type(entry)).items():
-        if value is not None and _plain(value) != _plain(stated[name]):
+        if value is not None and _plain(value) != _plain(written[name]):
             yield f"{name} of {record.name} is stated otherwise in its record"
 
 

@@ -1,7 +1,7 @@
-"""Verifying: who signed a folder or file, whether every byte is as signed, and what can be seen inside. Nothing is changed.
+"""Verifying: who signed a folder or file, whether every byte is as signed, and what can be seen inside it.
 
-One verdict, from the signature alone, and under it every check with what it found. “Genuine” is said only of a signature
-by a key that the user gave or has in the vault.
+One verdict, from the signature alone, and under it every check with what it found. “Genuine” is said only of a
+signature by a key that the user gave or has in the vault. What is verified is only read.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from guardapp.errors import GuardError
+from guardapp.formats import age_keys
 from guardapp.progress import Progress
 from guardapp.seal.inside import Inside, TensorLine, look_inside
-from guardapp.seal.keys import identities
 from guardapp.seal.passport_check import check_passport
-from guardapp.seal.recipients import Identity
+from guardapp.seal.recipients import Identity, RsaIdentity, X25519Identity
 from guardapp.seal.signing import Verdict, verify
 from guardapp.seal.verify_report import write_report
 from guardapp.spec import InputPath, KeyNeed, Result, Spec
@@ -74,20 +74,19 @@ class VerifyResult(Result):
     tensors: list[TensorLine] = []
 
 
-def spec_for(path: Path, vault: Vault, *, signature: Path | None = None, key: Path | None = None) -> VerifySpec:
+def spec_for(path: Path, vault: Vault | None, *, signature: Path | None = None, key: Path | None = None) -> VerifySpec:
     """What a person means by “verify this”: all signing keys of the vault, and all keys that may open what is sealed.
 
     From a locked vault only public keys are taken.
     """
-    own = vault.keys()
+    own = vault.keys() if vault else []
+    usable = own if vault and not vault.locked else []
     return VerifySpec(
         path=path,
         signature=signature,
         key=key,
         signers=[] if key else [info.name for info in own if info.type == "signing"],
-        openers=[]
-        if vault.locked
-        else [info.name for info in own if info.has_private and info.type in ("x25519", "rsa")],
+        openers=[info.name for info in usable if info.has_private and info.type in ("x25519", "rsa")],
     )
 
 
@@ -164,7 +163,18 @@ def _trusted(spec: VerifySpec, progress: Progress) -> dict[str, str]:
 
 
 def _identities(spec: VerifySpec, progress: Progress) -> list[Identity]:
-    return [key for name in spec.openers for key in identities(progress.key(name), name)]
+    return [_identity(progress.key(name)) for name in spec.openers]
+
+
+def _identity(private: bytes) -> Identity:
+    if private.startswith(b"-----BEGIN"):
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import rsa
+
+        key = serialization.load_pem_private_key(private, password=None)
+        assert isinstance(key, rsa.RSAPrivateKey)
+        return RsaIdentity(key)
+    return X25519Identity(age_keys.decode_identity(private.decode()))
 
 
 def _fingerprint(public_pem: str) -> str:

@@ -1,4 +1,4 @@
-"""Where people write and choose: text, numbers, choices, ticks, files. Each has a label, and a line for what is wrong."""
+"""Where people write and choose: text, numbers, choices, ticks. Each has a label, and a line for what is wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text: in the steps of the type scale, in the colour roles, and one that shortens itself instead of widening the window."""
+"""Text in the steps of the type scale and the colour roles; one shortens itself instead of widening the window."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Series(NamedTuple):
 
     key:    its name for programs
     name:   its English key in the legend, or the user's own name
-    order:  0 ours or the running value, 1 the comparison, 2 a certified bound, 3 anything else; gives colour, line, marker
+    order:  0 ours or the running value, 1 the comparison, 2 a certified bound, 3 other; gives colour, line, marker
     kind:   "live" draws 1 pixel wide, "result" 2, "predicted" dashed in the colour of `order`
     points: marks every point (few of them, such as one an epoch)
     """

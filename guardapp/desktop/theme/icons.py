@@ -1,7 +1,7 @@
 """Phosphor icons by name, tinted with a colour role and redrawn when the theme changes.
 
 The glyphs come from the font that QtAwesome carries. They are drawn from it directly rather than through `qtawesome`,
-whose import costs 0.3 s and which draws at 87.5 % of the size asked for; so icons are there at the first paint, at size.
+whose import costs 0.3 s and which draws at 87.5 % of the size asked for; so icons are there at the first paint.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The one style sheet of the application, generated from the tokens.
 
-Rules select by class and property (`QPushButton[v="primary"]`, `QFrame[k="card"]`), never `*`. Fonts are set on widgets,
-not here, because a font rule of a style sheet would drop the tabular figures.
+Rules select by class and property (`QPushButton[v="primary"]`, `QFrame[k="card"]`), never `*`. Fonts are set on
+widgets, not here, because a font rule of a style sheet would drop the tabular figures.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ QFrame[k="status"] { background: $rail; border: none; border-top: 1px solid $bor
 QFrame[k="popup"] { background: $raised; border: 1px solid $border; border-radius: ${r_card}px; }
 QFrame[k="drop"] { background: $surface; border: 1px dashed $control; border-radius: ${r_card}px; }
 QFrame[k="drop"][over="true"] { background: $selected; border: 2px dashed $accent; }
-QFrame[k="soft"][tone="success"] { background: $successSoft; border: 1px solid $successLine; border-radius: ${r_card}px; }
-QFrame[k="soft"][tone="warning"] { background: $warningSoft; border: 1px solid $warningLine; border-radius: ${r_card}px; }
-QFrame[k="soft"][tone="danger"] { background: $dangerSoft; border: 1px solid $dangerLine; border-radius: ${r_card}px; }
-QFrame[k="soft"][tone="neutral"] { background: $sunken; border: 1px solid $border; border-radius: ${r_card}px; }
+QFrame[k="soft"] { background: $sunken; border: 1px solid $border; border-radius: ${r_card}px; }
+QFrame[k="soft"][tone="success"] { background: $successSoft; border-color: $successLine; }
+QFrame[k="soft"][tone="warning"] { background: $warningSoft; border-color: $warningLine; }
+QFrame[k="soft"][tone="danger"] { background: $dangerSoft; border-color: $dangerLine; }
 QFrame[k="softline"][tone="success"] { background: $successLine; border: none; max-width: 1px; }
 QFrame[k="softline"][tone="warning"] { background: $warningLine; border: none; max-width: 1px; }
 QFrame[k="softline"][tone="danger"] { background: $dangerLine; border: none; max-width: 1px; }

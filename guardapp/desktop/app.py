@@ -1,0 +1,34 @@
+"""Starting the window: nothing heavy before the first paint."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QTimer
+
+from guardapp.desktop.i18n import system_language
+from guardapp.desktop.settings import Settings
+from guardapp.desktop.start import application, dress
+from guardapp.desktop.window import Window
+from guardapp.vault.home import data_folder
+
+
+def run(files: Sequence[Path] = ()) -> int:
+    """Open the window (on the page of each file) and stay until it is closed. Returns the exit code."""
+    app = application()
+    home = data_folder()
+    settings = Settings(home)
+    dress(app, settings.get("theme"), settings.get("language") or system_language())
+    window = Window(home, settings)
+    window.painted.connect(lambda: [window.open_file(path) for path in files])
+    window.show()
+    signal.signal(signal.SIGINT, lambda *_: window.close())
+    # Python sees a signal only when it runs, so it is let run now and then
+    awake = QTimer()
+    awake.timeout.connect(lambda: None)
+    awake.start(500)
+    code = app.exec()
+    window.shut_down()
+    return code
