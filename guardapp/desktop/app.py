@@ -6,7 +6,7 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import Qt, QTimer
 
 from guardapp.desktop.i18n import system_language
 from guardapp.desktop.settings import Settings
@@ -23,6 +23,8 @@ def run(files: Sequence[Path] = ()) -> int:
     dress(app, settings.get("theme"), settings.get("language") or system_language())
     window = Window(home, settings)
     window.painted.connect(lambda: [window.open_file(path) for path in files])
+    app.setQuitOnLastWindowClosed(False)  # a hidden window may still finish its jobs
+    window.ended.connect(app.quit, Qt.ConnectionType.QueuedConnection)
     window.show()
     signal.signal(signal.SIGINT, lambda *_: window.close())
     # Python sees a signal only when it runs, so it is let run now and then

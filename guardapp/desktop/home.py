@@ -130,7 +130,7 @@ class HomePage(Page):
             hint="or press Ctrl+O",
             kinds=_KINDS,
         )
-        self.drop.setMinimumHeight(216)
+        self.drop.setFixedHeight(216)
         self.drop.choose.connect(lambda: services.choose_file(services.open_file, "Choose a file…"))
         self.drop.dropped.connect(self._dropped)
         self.recent = RecentModel()

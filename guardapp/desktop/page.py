@@ -14,8 +14,8 @@ events that come back. Writing one takes three steps:
 
 From its `services` a page gets:
 - `services.settings`: the user's settings (`get`, `put`; JSON values), shared by all pages;
-- `services.jobs`:     the queue: `jobs.rows`, `jobs.row(id)`, `jobs.pause(id)` …; its signals `changed(row)`,
-                       `event(object)`. To start a job, emit `self.submit.emit(spec)`. Pages get the events of their
+- `services.jobs`:     the queue: `jobs.rows`, `jobs.row(id)`, `jobs.pause([id])`, `jobs.history(id, then)` …; its
+                       signals `changed(row)`, `event(object)`. To start a job, emit `self.submit.emit(spec)`. Pages get the events of their
                        kinds through `job_event(event)`, on the window's thread, at most ten a second for a job;
 - `services.vault`:    what the vault holds: `vault.snapshot` (keys, lock, budgets), `vault.changed`, and
                        `vault.unlocked(then)`, which asks for the passphrase where needed, then calls `then()`;
@@ -113,7 +113,7 @@ class Page(QWidget):
     scrolls: ClassVar[bool] = True
 
     submit = Signal(object)
-    """A finished spec (or a list of specs) for the queue. The window submits it, opens the dock, and says so."""
+    """A finished spec (or a list of specs) for the queue. The window submits it and opens the dock."""
 
     def __init__(self, services: Services) -> None:
         super().__init__()

@@ -25,6 +25,7 @@ class RailItem(QAbstractButton):
         super().__init__()
         self.entry = entry
         self.setCheckable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setFixedSize(tokens.width("rail") - 1, _ITEM_HEIGHT)
         self.setFont(font("small"))
         self.setCursor(Qt.CursorShape.PointingHandCursor)

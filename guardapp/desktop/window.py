@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from PySide6.QtCore import QTimer, QUrl, Signal
+from PySide6.QtCore import Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QCloseEvent, QDesktopServices, QKeySequence, QPaintEvent, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
@@ -30,6 +30,7 @@ from guardapp.desktop.vault_desk import VaultDesk
 from guardapp.errors import GuardError
 
 if TYPE_CHECKING:
+    from guardapp.desktop.supervisor_thread import CloseMode
     from guardapp.jobs.states import JobRow
 
 _FIRST_SIZE = (1440, 900)
@@ -42,6 +43,9 @@ class Window(QWidget):
     painted = Signal()
     """The first paint is done: now imports, threads and files may begin."""
 
+    ended = Signal()
+    """Closed, with every thread and process gone."""
+
     def __init__(self, home: Path, settings: Settings) -> None:
         super().__init__()
         self.setProperty("k", "page")
@@ -52,7 +56,7 @@ class Window(QWidget):
         self.home = home
         self.background_work = Background(self.fail, self)
         self.vault = VaultDesk(home, self.background_work)
-        self.jobs = JobsDesk(home, self._provide_key)
+        self.jobs = JobsDesk(home, settings, self.background_work, self._provide_key)
         self._sessions: list[ChildSession] = []
         self._entries = {entry.name: entry for entry in PAGES if entry.exists}
         self._pages: dict[str, Page] = {}
@@ -67,6 +71,8 @@ class Window(QWidget):
         self.error.setParent(self)
         self.error.hide()
         self._lay_out()
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.setFocus()
         self.find = FindPanel(self, self._findables)
         self._connect()
         self.show_page("home")
@@ -160,7 +166,6 @@ class Window(QWidget):
         if found.page == "queue":
             self.jobs.submit_batch(found.path)
             self.dock.set_open(True)
-            self.tell("All jobs of {name} were queued.", name=found.path.name)
             return
         name = found.page or next((n for n, page in self._pages.items() if page.accepts(found.path)), "")
         if name in self._entries:
@@ -193,9 +198,9 @@ class Window(QWidget):
                 page.job_event(event)
 
     def _submit(self, spec: Any) -> None:
-        self.jobs.submit(spec)
+        for one in spec if isinstance(spec, list) else [spec]:
+            self.jobs.submit(one)
         self.dock.set_open(True)
-        self.tell("Queued.")
 
     # -- services --------------------------------------------------------------------------------------------------
 
@@ -223,8 +228,6 @@ class Window(QWidget):
         self._ask(dialog, then)
 
     def _ask(self, dialog: QFileDialog, then: Callable[[Path], None]) -> None:
-        from PySide6.QtCore import Qt
-
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         last = str(self.settings.get("last_folder") or Path.home())
         dialog.setDirectory(last)
@@ -317,27 +320,27 @@ class Window(QWidget):
             return
         self.shut_down()
         super().closeEvent(event)
+        self.ended.emit()
 
     def keep_running(self) -> None:
         """Hide, work on, and end by itself when nothing runs or waits any more."""
-        self.hide()
-        self.jobs.changed.connect(self._end_when_idle)
-
-    def _end_when_idle(self, _: object) -> None:
-        if self.isHidden() and not any(row.state in ("running", "queued") for row in self.jobs.rows):
-            self.close()
+        self._leave("leave")
 
     def pause_and_close(self) -> None:
-        """Ask for a pause, and close when every job has obeyed."""
-        self._close_when_settled()
-        self.jobs.pause([row.id for row in self.jobs.running])
+        """Let every job save its state, then end."""
+        self._leave("pause")
 
     def cancel_and_close(self) -> None:
-        self._close_when_settled()
-        self.jobs.cancel([row.id for row in self.jobs.running])
+        self._leave("cancel")
 
-    def _close_when_settled(self) -> None:
-        self.jobs.changed.connect(lambda _: None if self.jobs.running else self.close())
+    def _leave(self, mode: CloseMode) -> None:
+        self.hide()
+        self.jobs.ended.connect(self._left)
+        self.jobs.finish(mode)
+
+    def _left(self) -> None:
+        self.shut_down()
+        self.ended.emit()
 
     def shut_down(self) -> None:
         """End threads, timers and helpers; the window may be deleted afterwards."""

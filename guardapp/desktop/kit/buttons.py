@@ -64,8 +64,8 @@ class Button(QPushButton):
         plain(self, text, into="set_words")
 
     def set_words(self, text: str) -> None:
-        # Qt puts 4 pixels between icon and text; the look has 8
-        gap = " " if not self.icon().isNull() else ""
+        # Qt puts 2 pixels between icon and text; the look has 8, an en space more
+        gap = "\u2002" if not self.icon().isNull() else ""
         self.setText(f"{gap}{text}".replace("&", "&&") if not self._trailing else f"{text}{gap}".replace("&", "&&"))
         self.setAccessibleName(text)
 
