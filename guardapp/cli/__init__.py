@@ -36,7 +36,7 @@ COMMANDS = {
     "verify": "guardapp.cli.sign:verify",
     "bundle": "guardapp.cli.sign:bundle",
     "train": "guardapp.cli.train:train",
-    "budget": "guardapp.cli.train:budget",
+    "budget": "guardapp.cli.budget:budget",
     "check": "guardapp.cli.check:check",
 }
 """Command name to where it lives, in the order of `--help`."""

@@ -68,13 +68,18 @@ def _groups(channels: int) -> int:
     return math.gcd(channels, 4)
 
 
+BIAS_FEATURE = 0.1
+
+
 class OrientedEdges(nn.Module):
     """Fixed features in the manner of HOG (Dalal & Triggs 2005): how strong edges of each direction are in each cell.
 
     The image is filtered with derivatives of Gaussians in `orientations` directions at each of `scales`; the positive
-    and the negative part of each response are averaged over overlapping cells, every cell is divided by its
-    own norm (contrast), and the whole vector is scaled to norm 1, which bounds each example's gradient by itself.
-    Nothing is learnt, so nothing is spent. Differentiable, so that the model can be attacked end to end.
+    and the negative part of each response are averaged over overlapping cells and their square roots taken (as in
+    RootSIFT, Arandjelović & Zisserman 2012); every cell loses its mean, and the vector is scaled to norm 1, which by
+    itself bounds each example's gradient. A constant feature stands for the bias: a bias of its own would
+    double the gradient's norm and so the noise. Nothing is learnt, so nothing is spent. Differentiable, so that the model
+    can be attacked end to end.
 
     in: (n, channels, height, width); out: (n, `size`)
     """
@@ -107,11 +112,13 @@ class OrientedEdges(nn.Module):
             pooled = nn.functional.avg_pool2d(
                 parts, window, stride=self.cell, padding=self.cell // 4, ceil_mode=True, count_include_pad=True
             )
-            cells.append(pooled / (pooled.square().sum(1, keepdim=True) + 1e-3).sqrt())
+            roots = (pooled + 1e-6).sqrt()
+            cells.append(roots - roots.mean(1, keepdim=True))
         if x.shape[1] > 1:
             cells.append(nn.functional.avg_pool2d(x - 0.5, self.cell, stride=self.cell, ceil_mode=True))
         flat = torch.cat([cell.flatten(1) for cell in cells], 1)
-        return flat / (flat.square().sum(1, keepdim=True) + 1e-6).sqrt()
+        scaled = flat / (flat.square().sum(1, keepdim=True) + 1e-6).sqrt()
+        return torch.cat([scaled, torch.full_like(scaled[:, :1], BIAS_FEATURE)], 1)
 
 
 def _derivatives(scale: float, orientations: int) -> Tensor:
@@ -134,7 +141,7 @@ class FeaturesLinear(nn.Module):
     def __init__(self, shape: tuple[int, int, int], classes: int, *, orientations: int, cell: int) -> None:
         super().__init__()
         self.features = OrientedEdges(shape, orientations=orientations, cell=cell)
-        self.head = nn.Linear(self.features.size, classes)
+        self.head = nn.Linear(self.features.size, classes, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.head(self.features(x))

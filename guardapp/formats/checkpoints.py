@@ -45,6 +45,9 @@ _OTHERS = {
 }
 
 
+_HARMLESS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"PAR1", b"guard-sealed/", b"%PDF-")
+
+
 class Loaded(NamedTuple):
     """The tensors of a checkpoint.
 
@@ -89,6 +92,20 @@ def _sniff_zip(path: Path) -> Kind:
     return "torch-zip" if "data.pkl" in names else "other"
 
 
+def plainly_other(path: Path) -> bool:
+    """Whether `path` is surely no checkpoint and hides none: text, a picture, a table; never an archive or a pickle."""
+    with path.open("rb") as file:
+        head = file.read(1 << 20)
+    if head.startswith(_HARMLESS):
+        return True
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.end < len(head) - 4:  # more than a letter that was cut in half
+            return False
+    return b"\0" not in head and pickle_names.wanted(path) is None
+
+
 def describe(path: Path) -> list[TensorInfo]:
     """The tensors of a safetensors file, read from its header without torch; of a pickle where it may be loaded.
 
@@ -130,7 +147,7 @@ def load(path: Path) -> Loaded:
         raise GuardError(
             what=f"{path.name} cannot be loaded safely",
             why="it is a TorchScript archive, which holds code beside its tensors",
-            next="Ask for its state dict (`torch.save(model.state_dict())`) or a safetensors file, or seal it as it is.",
+            next="Ask for its state dict (`torch.save(model.state_dict())`) or a safetensors file, or seal it as is.",
             code="checkpoint.has-code",
         )
     if kind == "other" and not _may_be_old_pickle(path):

@@ -2,13 +2,12 @@
 
 A cell that starts with = + - @ (or their full-width forms), a tab or a line break is taken for a formula by
 spreadsheet programs (OWASP, CSV injection). Such a cell gets an apostrophe in front, unless it is a plain number such
-as -5 or +1e3.
+as -5 or +1e3, or a range of two such as -5–-1.
 """
 
 from __future__ import annotations
 
-import csv
-import io
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _FORMULA = r"^[=+\-@＝＋－＠\t\r\n]"
-_PLAIN_NUMBER = r"^[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?$"
+_ONE_NUMBER = r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?"
+_PLAIN_NUMBER = f"^{_ONE_NUMBER}(–{_ONE_NUMBER})?$"
 
 
 class Written(NamedTuple):
@@ -81,33 +81,36 @@ def _write_parquet(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Sch
 
 def _write_csv(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema, delimiter: str) -> Written:
     import pyarrow as pa
-    from pyarrow import csv as arrow_csv
+    from pyarrow import compute
 
     rows = 0
     names, escaped = escape(pa.array(schema.names, pa.string()))
-    text = pa.schema([(name, pa.string()) for name in schema.names])
-    options = arrow_csv.WriteOptions(include_header=False, delimiter=delimiter, quoting_style="needed")
     with pa.output_stream(str(path), compression="gzip" if path.suffix == ".gz" else None) as file:
-        header = io.StringIO(newline="")
-        csv.writer(header, delimiter=delimiter, lineterminator="\n").writerow(names.to_pylist())
-        file.write(header.getvalue().encode())
-        with arrow_csv.CSVWriter(file, text, write_options=options) as writer:
-            for batch in batches:
-                columns = []
-                for column in batch.columns:
-                    safe, more = escape(_as_written(column))
-                    columns.append(safe)
-                    escaped += more
-                writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=text))
-                rows += batch.num_rows
+        file.write((delimiter.join(_quoted(names, delimiter).to_pylist()) + "\n").encode())
+        for batch in batches:
+            columns = []
+            for column in batch.columns:
+                safe, more = escape(column if pa.types.is_string(column.type) else column.cast(pa.string()))
+                columns.append(_quoted(safe, delimiter))
+                escaped += more
+            if not batch.num_rows:
+                continue
+            # Arrow's own writer puts quotation marks around every text
+            lines = compute.binary_join_element_wise(*columns, delimiter)
+            together = compute.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "\n")
+            file.write(together[0].as_buffer())
+            file.write(b"\n")
+            rows += batch.num_rows
     return Written(rows, escaped)
 
 
-def _as_written(column: pa.Array) -> pa.Array:
-    """A column as CSV text: empty strings become null, which Arrow writes without quotation marks."""
-    import pyarrow as pa
+def _quoted(column: pa.Array, delimiter: str) -> pa.Array:
+    """Cells with quotation marks where RFC 4180 needs them; a missing value becomes the empty string."""
     from pyarrow import compute
 
-    if not pa.types.is_string(column.type):
-        column = column.cast(pa.string())
-    return compute.if_else(compute.equal(column, ""), pa.scalar(None, pa.string()), column)
+    column = compute.fill_null(column, "")
+    special = compute.match_substring_regex(column, f'["\r\n{re.escape(delimiter)}]')
+    if not compute.any(special).as_py():
+        return column
+    doubled = compute.replace_substring(column, '"', '""')
+    return compute.if_else(special, compute.binary_join_element_wise('"', doubled, '"', ""), column)

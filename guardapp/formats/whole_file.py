@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import re
+import stat
 from pathlib import Path
 from types import TracebackType
 
@@ -61,7 +62,7 @@ class WholeFile:
         if flush:
             os.fsync(self.fd)
         if hasattr(os, "fchmod"):
-            os.fchmod(self.fd, 0o666 & ~_umask())
+            os.fchmod(self.fd, self._mode())
         if self._temporary is None and not self._replace:
             self._link(self.path)
         else:
@@ -78,6 +79,13 @@ class WholeFile:
             self._temporary = None
         if flush:
             _flush_folder(self.path.parent)
+
+    def _mode(self) -> int:
+        """The permissions of the file that is replaced, or those of any new file."""
+        try:
+            return stat.S_IMODE(self.path.stat().st_mode) if self._replace else 0o666 & ~_umask()
+        except FileNotFoundError:
+            return 0o666 & ~_umask()
 
     def _link(self, name: Path) -> None:
         # linkat with AT_SYMLINK_FOLLOW, which os.link uses only when it is given a folder's descriptor

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ValidationError
 
 import guardapp
 from guardapp.errors import GuardError, from_os_error
+from guardapp.formats import checkpoints
 from guardapp.jobs import registry
 from guardapp.jobs.folder import RESUME, staging
 from guardapp.jobs.frames import (
@@ -47,6 +48,7 @@ Send = Callable[[BaseModel], None]
 def main(arguments: list[str]) -> int:
     """Run the one job that stdin brings; 0 also when it failed, because a frame has said so."""
     set_up_worker()
+    checkpoints.UNPICKLE_ALLOWED = True  # this process may be killed at any moment, and holds nothing of the window's
     frames = _private_stdout()
     options = _options(arguments)
     for kind in options.kind:

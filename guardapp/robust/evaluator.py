@@ -1,7 +1,7 @@
 """The one judge: it owns the norm, the strengths and the range, runs the attacks, and believes no adversarial unseen.
 
-An attack only proposes. Every proposal is measured again here: its distance and range in float64, and the model's answer
-in a fresh forward pass, batched with others than the attack had. What does not hold is thrown away and counted.
+An attack only proposes. Every proposal is measured again here: its distance and range in float64, and the model's
+answer in a fresh forward pass, batched with others than the attack had. What does not hold is thrown away and counted.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Evaluator:
         self.victim, self.x, self.y, self.norm, self.mutable, self.seed = victim, x, y, norm, mutable, seed
         self.clean_scores = victim.all_scores(x)
         right = self.clean_scores.argmax(1) == y
-        self.broken_at = torch.where(right, UNBROKEN, 0.0)
+        self.broken_at = torch.where(right, UNBROKEN, 0.0).double()  # a strength such as 0.1 must stay itself
         self.adversarials = x.clone()
         self._best = x.clone()
 
@@ -98,6 +98,31 @@ class Evaluator:
         told(1.0)
         robust = share(int((self.broken_at > strength).sum()), len(self.x))
         return StrengthRecord(strength, robust, self._single_share(fooled_in_one), overlooked, unconfirmed, records)
+
+    def sharpen(self, strength: float, most: int = 32, steps: int = 20) -> None:
+        """Make the mistakes at this strength as confident as the threat allows, for the `most` that already are so.
+
+        The attacks stop at the first mistake, which is always a close one; what a person should see is how sure the
+        model can be made of it.
+        """
+        rows = (self.broken_at == strength).nonzero().squeeze(1)
+        if not len(rows):
+            return
+        rows = rows[self._margin_of_mistake(rows).argsort(descending=True)[:most]]
+        device = self.victim.device
+        x, y, start = (part[rows].to(device) for part in (self.x, self.y, self.adversarials))
+        point = auto_pgd(
+            self.victim, x, y, start, self.threat(strength), losses.margin, steps, until_broken=False
+        ).point.cpu()
+        before = self._margin_of_mistake(rows)
+        better = self._holds(rows, point, strength) & (self._margins(point, rows) > before)
+        self.adversarials[rows[better]] = point[better]
+
+    def _margin_of_mistake(self, rows: Tensor) -> Tensor:
+        return self._margins(self.adversarials[rows], rows)
+
+    def _margins(self, points: Tensor, rows: Tensor) -> Tensor:
+        return losses.margin(self.victim.all_scores(points), self.y[rows], self.y[rows])
 
     def _unbroken(self) -> Tensor:
         return (self.broken_at == UNBROKEN).nonzero().squeeze(1)
@@ -156,7 +181,7 @@ class Evaluator:
         return threat.allows(self.x[rows], points) & (answers != self.y[rows])
 
     def _single_step(self, strength: float) -> tuple[dict[int, Tensor], int]:
-        """FGSM on every example that is right without attack: confirmed adversarials by row, and how many did not hold."""
+        """FGSM on all that is right without attack: confirmed adversarials by row, and how many did not hold."""
         threat, unconfirmed = self.threat(strength), 0
         found: dict[int, Tensor] = {}
         for batch in torch.split((self.broken_at > 0).nonzero().squeeze(1), self.victim.batch):

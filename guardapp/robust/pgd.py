@@ -57,11 +57,14 @@ def auto_pgd(
     loss: Loss,
     steps: int,
     aim: Tensor | None = None,
+    *,
+    until_broken: bool = True,
 ) -> Attacked:
     """Climb `loss` from `start` for at most `steps` steps inside `threat` around `x`; one batch.
 
     aim: (n,) the class that each example is pushed towards, for `losses.towards_aim`
-    `point` holds the first adversarial that was met, or else the point of highest loss.
+    until_broken: stop each example at its first adversarial, which `point` then holds; else, and where there is none,
+    `point` holds the point of highest loss
     """
     climb = _Climb.begin(victim, x, y, y if aim is None else aim, threat.project(x, start), loss)
     point, broken = climb.here.clone(), torch.zeros(len(x), dtype=torch.bool, device=x.device)
@@ -69,7 +72,7 @@ def auto_pgd(
     last = 0
     for done in range(steps + 1):
         wrong = climb.wrong
-        if wrong.any():
+        if until_broken and wrong.any():
             point[climb.row[wrong]] = climb.here[wrong]
             broken[climb.row[wrong]] = True
             climb.keep(~wrong)

@@ -27,6 +27,7 @@ FILE_KEY_BYTES = 32
 Content = Literal["safetensors", "file"]
 
 _ARGUMENT = re.compile(rb"[\x21-\x7e]+")
+_OTHER_VERSION = re.compile(rb"guard-sealed/(?!1\n)[0-9]+\n")
 _MAC_BYTES = 32
 
 
@@ -136,7 +137,7 @@ def _not_sealed(data: bytes, name: str) -> GuardError:
             next="Get the file again from where it came.",
             code="sealed.not-sealed",
         )
-    if data.startswith(b"guard-sealed/"):
+    if _OTHER_VERSION.match(data):
         return GuardError(
             what=f"{name} cannot be opened",
             why="it was sealed in a version of the format that this program does not know",

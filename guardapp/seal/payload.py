@@ -1,6 +1,6 @@
 """The encrypted content: Tink's streaming AEAD AES256_GCM_HKDF_1MB, segment by segment (docs/sealed.md, Payload).
 
-Every segment stands alone: its nonce holds its number and whether it is the last, so that segments can be sealed, opened
+Every segment stands alone: its nonce holds its number and whether it is the last, so segments can be sealed, opened
 and written by several threads in any order, and none can be moved, dropped or added.
 """
 

@@ -59,7 +59,7 @@ def read_header(fd: int, name: str) -> Header:
 
 
 class SealedFile:
-    """A sealed file that one of `keys` opens, as a context manager. Not for several threads at once.
+    """A sealed file that one of `keys` opens, as a context manager. Several threads may read from it.
 
     with SealedFile(path, keys) as sealed:
         sealed.tensors()                    # names, dtypes and shapes
@@ -124,12 +124,14 @@ class SealedFile:
         return bytes(plain) if self.cipher.open(segment, last, memoryview(sealed), memoryview(plain)) else None
 
     def _segment(self, segment: int) -> bytes:
-        if self._cached[0] != segment:
+        number, cached = self._cached
+        if number != segment:
             plain = self.try_segment(segment, last=segment == self.segments - 1)
             if plain is None:
                 raise report_damage(self, [segment])
             self._cached = segment, plain
-        return self._cached[1]
+            return plain
+        return cached
 
     def read_into(self, view: memoryview, offset: int) -> None:
         """Fill `view` with the plaintext from `offset` on; ValueError beyond its end, GuardError for damage."""
@@ -152,6 +154,9 @@ class SealedFile:
                 stop = min(end, begin + length)
                 view[at - offset : stop - offset] = self._segment(segment)[at - begin : stop - begin]
             at = begin + length
+
+    def check_unchanged(self) -> None:
+        """What is read proves itself authentic, so that it cannot have changed."""
 
     def read(self, offset: int, length: int) -> bytes:
         """Bytes of the plaintext, as `read_into`."""

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from guardapp.errors import GuardError
 from guardapp.seal.header import FILE_KEY_BYTES, Stanza, decode, encode
+from guardapp.seal.hybrid import ENC_BYTES
 
 WRAP_BYTES = FILE_KEY_BYTES + 16
 MIN_RSA_BITS = 3072
@@ -271,4 +272,14 @@ def _unusable(why: str) -> GuardError:
     )
 
 
-_CHECKS = {"X25519": _check_x25519, "RSA-OAEP": _check_rsa, "argon2id": _check_argon2id}
+def _check_hybrid(stanza: Stanza) -> None:
+    _argument_bytes(stanza, 1, ENC_BYTES)
+    _check_body(stanza, range(WRAP_BYTES, WRAP_BYTES + 1))
+
+
+_CHECKS = {
+    "X25519": _check_x25519,
+    "mlkem768x25519": _check_hybrid,
+    "RSA-OAEP": _check_rsa,
+    "argon2id": _check_argon2id,
+}

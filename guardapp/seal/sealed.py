@@ -64,6 +64,7 @@ def write_sealed(
     content: Content | None = None,
     verify: bool = True,
     flush: bool = True,
+    replace: bool = False,
     on_bytes: OnBytes | None = None,
     on_checked: OnBytes | None = None,
 ) -> Written:
@@ -72,19 +73,20 @@ def write_sealed(
     content:    what the plaintext is; by default looked up in it
     verify:     decrypt what was written and compare it with the source before the file gets its name
     flush:      do not return before the file is on the disk
+    replace:    `target` may exist, and is replaced in one step
     on_bytes:   called with plaintext bytes sealed; on_checked: with plaintext bytes verified
     GuardError: output.exists, input.changed, sealed.bad-recipient, sealed.too-many-recipients. OSError: disk full …
     """
     if isinstance(source, Path):
         with FilePlaintext(source) as plaintext:
             return write_sealed(
-                plaintext, target, recipients, content=content, verify=verify, flush=flush,
+                plaintext, target, recipients, content=content, verify=verify, flush=flush, replace=replace,
                 on_bytes=on_bytes, on_checked=on_checked,
             )  # fmt: skip
     content = content or content_of(source)
     file_key = os.urandom(FILE_KEY_BYTES)
     header = write(content, [recipient.wrap(file_key) for recipient in recipients], file_key)
-    with WholeFile(target) as file:
+    with WholeFile(target, replace=replace) as file:
         geometry = Geometry(len(header), source.nbytes)
         cipher = _write_payload(source, file.fd, header, file_key, geometry, on_bytes)
         source.check_unchanged()

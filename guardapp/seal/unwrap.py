@@ -9,7 +9,7 @@ from guardapp.errors import GuardError
 from guardapp.seal.header import FILE_KEY_BYTES, Header
 from guardapp.seal.recipients import Identity
 
-_NAMES = {
+KINDS = {
     "X25519": "an age key (X25519)",
     "mlkem768x25519": "a hybrid age key (ML-KEM-768 + X25519)",
     "RSA-OAEP": "an RSA key",
@@ -35,7 +35,7 @@ def find_file_key(header: Header, keys: Sequence[Identity], name: str) -> bytes:
 
 def recipient_kinds(header: Header) -> str:
     """For whom the file is, by kind: "an age key (X25519) × 2, a passphrase"."""
-    counts = Counter(_NAMES.get(stanza.kind, "a recipient of an unknown kind") for stanza in header.stanzas)
+    counts = Counter(KINDS.get(stanza.kind, "a recipient of an unknown kind") for stanza in header.stanzas)
     return ", ".join(f"{kind} × {count}" if count > 1 else kind for kind, count in counts.items()) or "nobody"
 
 

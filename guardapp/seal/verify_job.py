@@ -74,20 +74,19 @@ class VerifyResult(Result):
     tensors: list[TensorLine] = []
 
 
-def spec_for(path: Path, vault: Vault, *, signature: Path | None = None, key: Path | None = None) -> VerifySpec:
+def spec_for(path: Path, vault: Vault | None, *, signature: Path | None = None, key: Path | None = None) -> VerifySpec:
     """What a person means by “verify this”: all signing keys of the vault, and all keys that may open what is sealed.
 
     From a locked vault only public keys are taken.
     """
-    own = vault.keys()
+    own = vault.keys() if vault else []
+    usable = own if vault and not vault.locked else []
     return VerifySpec(
         path=path,
         signature=signature,
         key=key,
         signers=[] if key else [info.name for info in own if info.type == "signing"],
-        openers=[]
-        if vault.locked
-        else [info.name for info in own if info.has_private and info.type in ("x25519", "rsa")],
+        openers=[info.name for info in usable if info.has_private and info.type in ("x25519", "rsa")],
     )
 
 

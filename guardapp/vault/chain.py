@@ -123,7 +123,7 @@ class Chain:
             return Checked(True, 0)
         try:
             with self.reading() as connection:
-                return _verify(connection)
+                return verify_entries(connection)
         except GuardError as error:
             return Checked(False, 0, error.why)
 
@@ -139,7 +139,13 @@ def _entry_hash(number: int, time: str, event: str, subject: str, facts: str, pr
     return hashlib.sha256(fields.encode()).hexdigest()
 
 
-def _verify(connection: sqlite3.Connection) -> Checked:
+def all_hashes(connection: sqlite3.Connection) -> list[str]:
+    """The hash of every entry in order: one log continues another if its list begins with the other's."""
+    return [str(row[0]) for row in connection.execute("SELECT hash FROM entries ORDER BY number")]
+
+
+def verify_entries(connection: sqlite3.Connection) -> Checked:
+    """Recompute every hash of the log behind a connection."""
     expected_number, previous = 1, START
     rows = connection.execute("SELECT number, time, event, subject, facts, previous, hash FROM entries ORDER BY number")
     for number, time, event, subject, facts, before, value in rows:

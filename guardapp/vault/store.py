@@ -220,6 +220,11 @@ class Vault:
             vault_key = self._key(connection)
             return dict(rows.opened(connection, self.folder, vault_key))[info]
 
+    def all_keys(self) -> list[tuple[KeyInfo, bytes]]:
+        """Every key with its private material (b"" where there is none), for a backup. GuardError `vault.locked`."""
+        with self._guard, self._connected() as connection:
+            return list(rows.opened(connection, self.folder, self._key(connection)))
+
     def new_key(self, name: str, type: KeyType) -> KeyInfo:
         """Make a key. Raises GuardError `vault.name-taken`, `vault.name`, `vault.locked`."""
         return self._add(name, kinds.make(type), "key-made")

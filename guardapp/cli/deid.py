@@ -1,0 +1,162 @@
+"""`guardapp deid`: look at a table, suggest a policy, protect it, measure any file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from guardapp.cli import print_json
+from guardapp.errors import GuardError, from_os_error
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.group()
+def deid() -> None:
+    """Protect tables: find identifiers, group rows, check the result.
+
+    \b
+    Example:
+      guardapp deid policy clinic.csv -o policy.yaml
+      guardapp deid run clinic.csv --policy policy.yaml --out protected
+    """
+
+
+@deid.command("profile")
+@click.argument("file", type=_FILE)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def profile_(file: Path, as_json: bool) -> None:
+    """Show each column's type, suggested role, kinds of identifiers and why.
+
+    \b
+    Example:
+      guardapp deid profile clinic.csv
+    """
+    from guardapp.deid.profile import profile
+
+    found = profile(file)
+    if as_json:
+        print_json(found.model_dump())
+        return
+    print(f"{found.path}: {found.rows:,} rows, {len(found.columns)} columns")
+    if found.sampled < found.rows:
+        print(f"Counts are exact; identifiers were looked for in an even sample of {found.sampled:,} rows.")
+    print()
+    width = min(max(len(column.name) for column in found.columns), 32)
+    for column in found.columns:
+        kind = column.kind_title
+        print(f"{column.name[:width]:<{width}}  {column.role:<9}  {column.suggestion:<11}  {kind}")
+        print(f"{'':<{width}}  {column.missing:,} missing; {column.why}")
+
+
+@deid.command("policy")
+@click.argument("file", type=_FILE)
+@click.option("-o", "--output", type=_FILE, help="Where to write it; otherwise it is printed.")
+def policy_(file: Path, output: Path | None) -> None:
+    """Write a commented starting policy for a table.
+
+    \b
+    Example:
+      guardapp deid policy clinic.csv -o policy.yaml
+    """
+    from guardapp.deid.profile import profile
+    from guardapp.deid.starting_policy import starting_text
+
+    text = starting_text(profile(file))
+    if output is None:
+        print(text, end="")
+        return
+    try:
+        with output.open("x", encoding="utf-8") as out:
+            out.write(text)
+    except OSError as error:
+        raise from_os_error(error, output) from error
+    print(f"Wrote {output}. Review every line before it is used.", file=sys.stderr)
+
+
+@deid.command("run")
+@click.argument("file", type=_FILE)
+@click.option("--policy", "policy", type=_FILE, required=True, help="The policy file.")
+@click.option("--out", type=_FILE, required=True, help="Folder for the results; made if it is not there.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def run_(file: Path, policy: Path, out: Path, as_json: bool) -> None:
+    """Protect a table by a policy; what it guarantees is counted again in the written file.
+
+    \b
+    Example:
+      guardapp deid run clinic.csv --policy policy.yaml --out protected
+    """
+    from guardapp.cli.single import run_single
+    from guardapp.deid.job import DeidSpec
+
+    spec = DeidSpec(name=file.name[:120], input=file.absolute(), policy=policy.absolute())
+    # what is wrong with the policy or the table is said before a worker is started
+    spec.read_policy()
+    run_single(spec, out, as_json=as_json)
+
+
+@deid.command("check")
+@click.argument("file", type=_FILE)
+@click.option("--quasi", required=True, help="Columns that an outsider may know, separated by commas.")
+@click.option("--sensitive", default="", help="Columns that must not be learnt, separated by commas.")
+@click.option("--k", "least_k", type=click.IntRange(min=1), help="Exit with 1 if k is smaller than this.")
+@click.option("--l", "least_l", type=click.IntRange(min=1), help="Exit with 1 if l is smaller than this.")
+@click.option("--t", "most_t", type=click.FloatRange(0, 1), help="Exit with 1 if t is larger than this.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def check_(
+    file: Path,
+    quasi: str,
+    sensitive: str,
+    least_k: int | None,
+    least_l: int | None,
+    most_t: float | None,
+    as_json: bool,
+) -> int:
+    """Measure k, l, t and the risk of recognition of any file.
+
+    \b
+    Example:
+      guardapp deid check protected.csv --quasi age,sex,postcode --sensitive diagnosis --k 5
+    """
+    from guardapp.deid.check import measure
+
+    private = _names(sensitive)
+    if not private and (least_l is not None or most_t is not None):
+        raise GuardError(
+            "l and t cannot be measured",
+            "no sensitive column was named",
+            "Name one with --sensitive.",
+            "check.no-sensitive",
+        )
+    found = measure(file, _names(quasi), private, least_k or 2)
+    failed = []
+    if least_k is not None and found.k < least_k:
+        failed.append(f"k is {found.k}, asked for at least {least_k}")
+    for entry in found.sensitive:
+        if least_l is not None and entry.l < least_l:
+            failed.append(f"l of {entry.column} is {entry.l}, asked for at least {least_l}")
+        if most_t is not None and entry.t > most_t:
+            failed.append(f"t of {entry.column} is {entry.t:.3f}, asked for at most {most_t}")
+    if as_json:
+        print_json({**found.model_dump(), "holds": not failed, "failed": failed})
+    else:
+        print(f"{found.rows:,} rows in {found.groups:,} groups")
+        print(f"k                                 {found.k}")
+        for entry in found.sensitive:
+            print(f"l of {entry.column:<28.28} {entry.l}")
+            print(f"t of {entry.column:<28.28} {entry.t:.4f} ({entry.distance} distance)")
+        print(f"highest risk of a row             {100 * found.prosecutor_max:.2f} %")
+        print(f"mean risk of a row                {100 * found.prosecutor_mean:.2f} %")
+        print(f"rows in groups smaller than {found.asked_k:<5} {100 * found.at_risk:.2f} %")
+        for reason in failed:
+            print(f"Does not hold: {reason}")
+    return 1 if failed else 0
+
+
+def _names(text: str) -> list[str]:
+    """Column names between commas; a name may be in quotation marks if it holds a comma."""
+    import csv
+
+    return [name.strip() for row in csv.reader([text], skipinitialspace=True) for name in row if name.strip()]

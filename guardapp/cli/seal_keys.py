@@ -1,0 +1,78 @@
+"""Where the sealing commands get their keys: the command line's files, the vault, a prompt."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from guardapp.errors import GuardError
+from guardapp.seal import keys as key_texts
+from guardapp.seal.recipients import Identity, PassphraseIdentity
+from guardapp.vault.store import Vault
+
+STANDARD_INPUT = Path("-")
+
+
+def gather_recipient_texts(recipients: Sequence[str], files: Sequence[Path]) -> list[str]:
+    """Every recipient as `age1…`, `age1pq1…` or PEM text. What is no key and no file is a name in the vault."""
+    texts: list[str] = []
+    for text in recipients:
+        path = Path(text)
+        if key_texts.is_key_text(text):
+            texts.append(text)
+        elif path.is_file():
+            texts += key_texts.recipients_in(path.read_bytes(), path.name)
+        elif "/" in text or "\\" in text:
+            raise FileNotFoundError(2, "no such file", text)
+        else:
+            texts.append(Vault.open().public(text))
+    for file in files:
+        texts += key_texts.recipients_in(file.read_bytes(), file.name)
+    return texts
+
+
+def check_recipients_given(texts: Sequence[str], passphrase_file: Path | None) -> None:
+    if not texts and passphrase_file is None:
+        raise GuardError(
+            what="Nobody could open the sealed file",
+            why="no recipient and no passphrase was given",
+            next="Add -r with a recipient, -R with a file of them, or --passphrase-file.",
+            code="sealed.nobody",
+        )
+
+
+def gather_identities(files: Sequence[Path], passphrase_file: Path | None) -> list[Identity]:
+    """Every key that may open a file: from the files, the passphrase, and the vault if it is unlocked."""
+    found: list[Identity] = []
+    for file in files:
+        found += key_texts.identities(file.read_bytes(), file.name)
+    passphrase = read_passphrase(passphrase_file, confirm=False)
+    if passphrase is not None:
+        found.append(PassphraseIdentity(passphrase))
+    return [*found, *_vault_identities()]
+
+
+def _vault_identities() -> list[Identity]:
+    vault = Vault.open()
+    if vault.locked:
+        return []
+    found: list[Identity] = []
+    for info in vault.keys():  # noqa: SIM118  (a list of keys, not a dict)
+        if info.has_private and info.type in ("x25519", "rsa"):
+            found += key_texts.identities(vault.private(info.name), info.name)
+    return found
+
+
+def read_passphrase(file: Path | None, *, confirm: bool) -> str | None:
+    """The first line of `file`; for `-` the answer to a prompt on a terminal, else the first line of standard input."""
+    if file is None:
+        return None
+    if file != STANDARD_INPUT:
+        return key_texts.passphrase(file.read_bytes(), file.name)
+    if sys.stdin.isatty():
+        answer: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
+        return answer
+    return key_texts.passphrase(sys.stdin.buffer.readline(), "standard input")

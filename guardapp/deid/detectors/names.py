@@ -1,0 +1,77 @@
+"""Names of people: by the column's header, by the look of its cells, and by a small dictionary of English and Chinese names.
+
+The dictionary is a few hundred common names: it confirms a column, it does not find every name. Numbers are never names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+from guardapp.deid.detectors import header_words, named
+from guardapp.resource_files import resource
+
+SURE_HEADERS = (
+    "first name", "last name", "given name", "family name", "full name", "middle name", "maiden name", "surname",
+    "forename", "firstname", "lastname", "fullname", "givenname", "familyname", "patient name", "customer name",
+    "employee name", "client name", "contact name", "person name", "nickname", "mothers maiden", "mother maiden",
+    "姓名", "名字", "姓氏", "患者姓名", "客户姓名", "联系人", "曾用名",
+)  # fmt: skip
+_LATIN = re.compile(r"[^\W\d_]+(?:[ '’.,-]{1,2}[^\W\d_]+){0,5}\.?")
+_HANZI = re.compile(r"[\u4e00-\u9fff·]{2,6}")
+
+
+class Names(NamedTuple):
+    """looks: share of cells that look like a name; known: share with a name from the dictionary; header: the word found."""
+
+    looks: float
+    known: float
+    header: str | None
+    words: float
+
+
+@cache
+def _dictionary() -> tuple[frozenset[str], frozenset[str]]:
+    english: set[str] = set()
+    for name in ("english_given.txt", "english_surnames.txt"):
+        english.update(resource("names", name).read_text(encoding="utf-8").split())
+    chinese = resource("names", "chinese_surnames.txt").read_text(encoding="utf-8").split()
+    return frozenset(english), frozenset(chinese)
+
+
+def person_names(column: str, cells: Sequence[str]) -> Names:
+    """The evidence that `cells` of `column` are names of people."""
+    english, chinese = _dictionary()
+    looks = known = words = 0
+    for cell in cells:
+        if _HANZI.fullmatch(cell):
+            looks += 1
+            known += len(cell) <= 4 and (cell[0] in chinese or cell[:2] in chinese)
+            words += 1
+        elif len(cell) <= 60 and _LATIN.fullmatch(cell):
+            looks += 1
+            parts = re.split(r"[ .,-]+", cell.lower())
+            known += any(part in english for part in parts)
+            words += len(parts) > 1
+    count = max(len(cells), 1)
+    header = named(column, SURE_HEADERS)
+    if header is None and header_words(column) in ("name", "names"):
+        header = "name"
+    return Names(looks / count, known / count, header, words / count)
+
+
+def are_names(found: Names, distinct: int) -> bool:
+    """A header that says so and cells that look so; or cells of several words of which most hold known names."""
+    if found.header == "name":
+        return found.looks >= 0.8 and found.known >= 0.2
+    if found.header:
+        return found.looks >= 0.7
+    return distinct >= 20 and found.looks >= 0.9 and found.words >= 0.8 and found.known >= 0.6
+
+
+def confidence(found: Names) -> float:
+    return float(np.clip(0.5 + 0.3 * bool(found.header) + 0.3 * found.known, 0.0, 0.98))

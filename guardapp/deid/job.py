@@ -1,0 +1,243 @@
+"""The job kind `deid`: a table in, a protected table out, and the proof that it is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from guardapp.deid.policy import Policy, load_policy
+from guardapp.errors import GuardError, from_os_error
+from guardapp.progress import Progress
+from guardapp.spec import REFERENCE, InputPath, KeyNeed, Result, Spec
+
+if TYPE_CHECKING:
+    from guardapp.deid.check import Measured
+    from guardapp.deid.protect import CellCounts, Recoded
+    from guardapp.formats.tables import Table
+
+
+class DeidSpec(Spec, kind="deid"):
+    """Protect a table: cover or replace what names people, group what describes them."""
+
+    input: InputPath = Field(description="The table to protect: CSV or Parquet. It is read, never changed.")
+    policy: Policy | InputPath = Field(
+        description="What happens to every column and which guarantees must hold: a policy file, or the same written here."
+    )
+
+    def read_policy(self) -> Policy:
+        return self.policy if isinstance(self.policy, Policy) else load_policy(self.policy)
+
+    def keys(self) -> list[KeyNeed]:
+        if isinstance(self.policy, Path) and str(self.policy).startswith(REFERENCE):
+            return []
+        policy = self.read_policy()
+        return [KeyNeed(policy.key, "pseudonym")] if policy.needs_key else []
+
+
+class DeidResult(Result):
+    """k, rows at risk and utility as recomputed from the written file; `table` and `policy` name the written files."""
+
+    rows: int
+    k: int | None
+    at_risk: float
+    at_risk_before: float
+    gcp: float
+    escaped_cells: int
+    table: str
+    policy: str
+
+
+def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
+    """Write the protected table, `policy.yaml`, `report.json` and `report.html` into `out`.
+
+    GuardError: `policy.*`, `hierarchy.*`, `rule.*`, `table.*`; `deid.not-met` if the file that was written does not
+    hold what the policy asks for, which fails the job.
+    """
+    from guardapp.deid.policy import refuse_later
+    from guardapp.deid.protect import (
+        CellCounts,
+        check_columns,
+        coded_columns,
+        protected_batches,
+        protected_schema,
+        read_codes,
+        recode,
+    )
+    from guardapp.formats.tables import open_table, write_table
+
+    policy = spec.read_policy()
+    refuse_later(policy)
+    table = open_table(spec.input)
+    check_columns(policy, table)
+    schema = protected_schema(policy, table)
+    if not schema.names:
+        raise GuardError(
+            "This policy leaves nothing over",
+            "every column is dropped",
+            "Keep, mask or generalise at least one column.",
+            "policy.nothing-left",
+        )
+    coded, rows = read_codes(table, coded_columns(policy), progress)
+    progress.facts(rows=rows, columns=len(table.columns))
+    recoded = recode(policy, coded, progress)
+    counts = CellCounts()
+    target = out / protected_name(table)
+    with progress.stage("Writing", total=rows) as stage:
+        written = write_table(
+            target,
+            protected_batches(
+                policy,
+                table.batches(),
+                schema,
+                recoded,
+                progress.key(policy.key) if policy.needs_key else None,
+                counts,
+                stage.advance,
+            ),
+            schema=schema,
+            format=table.format,
+            delimiter=table.delimiter or ",",
+        )
+    if written.rows != rows:
+        raise GuardError(
+            f"{spec.input.name} has changed while it was read",
+            f"it had {rows} rows at first and {written.rows} later",
+            "Run it again when nothing writes to the file any more.",
+            "deid.file-changed",
+        )
+    measured = _verify(policy, target, rows, progress)
+    report = _report(policy, table, recoded, counts, measured, written.escaped)
+    policy = _with_own_hierarchies(policy, out)
+    copy = out / "policy.yaml"
+    copy.write_text(policy_text(policy), encoding="utf-8")
+    report["policy_sha256"] = hashlib.sha256(copy.read_bytes()).hexdigest()
+    (out / "report.json").write_text(json.dumps(report, ensure_ascii=False, indent=2), encoding="utf-8")
+    from guardapp.deid.report import write_report
+
+    write_report(out / "report.html", policy, table, recoded, counts, measured, report)
+    progress.artifact("table", target)
+    progress.artifact("policy", copy)
+    progress.artifact("report", out / "report.html")
+    return DeidResult(
+        headline=_headline(policy, measured, recoded),
+        rows=rows,
+        k=measured.k if policy.quasi else None,
+        at_risk=measured.at_risk,
+        at_risk_before=recoded.before.at_risk,
+        gcp=recoded.utility.gcp,
+        escaped_cells=written.escaped,
+        table=target.name,
+        policy=copy.name,
+    )
+
+
+def protected_name(table: Table) -> str:
+    """`clinic.csv.gz` to `clinic.protected.csv.gz`: the name never equals the original's."""
+    name = table.path.name
+    endings = "".join(Path(name).suffixes[-2:]) if name.endswith(".gz") else Path(name).suffix
+    return f"{name.removesuffix(endings)}.protected{endings or '.' + table.format}"
+
+
+def _with_own_hierarchies(policy: Policy, out: Path) -> Policy:
+    """Copy hierarchy files beside the policy, so that the folder can be repeated anywhere and names no other place."""
+    kept = policy.model_copy(deep=True)
+    for number, column in enumerate(kept.columns.values(), start=1):
+        if isinstance(column.hierarchy, Path):
+            copy = Path(f"hierarchy-{number}.csv")
+            try:
+                (out / copy).write_bytes(column.hierarchy.read_bytes())
+            except OSError as error:
+                raise from_os_error(error, column.hierarchy) from error
+            column.__dict__["hierarchy"] = copy
+    return kept
+
+
+def policy_text(policy: Policy) -> str:
+    """The policy as a file: the same fields, defaults left out."""
+    import yaml
+
+    fields = policy.model_dump(mode="json", exclude_none=True, exclude_defaults=False)
+    return yaml.safe_dump(fields, allow_unicode=True, sort_keys=False, width=120)
+
+
+def _verify(policy: Policy, target: Path, rows: int, progress: Progress) -> Measured:
+    """Read the written file again and measure it by separate code. GuardError `deid.not-met`."""
+    from guardapp.deid.check import measure
+
+    sensitive = list(dict.fromkeys(model.column for model in policy.diversity))
+    with progress.stage("Checking the written file", total=rows) as stage:
+        found = measure(target, policy.quasi, sensitive, policy.k or 2, stage.advance)
+    holds = found.rows == rows and all(
+        entry["holds"] for entry in model_results(policy, found)
+    )
+    if not holds:
+        raise GuardError(
+            "The protected file does not hold what the policy asks for",
+            f"read back, it has {found.rows} rows and a k of {found.k}",
+            "Nothing was released. This is a fault of the program: please report it with the policy.",
+            "deid.not-met",
+            answer="no",
+        )
+    return found
+
+
+def model_results(policy: Policy, found: Measured) -> list[dict[str, Any]]:
+    """Each model of the policy with what was measured in the written file."""
+    results: list[dict[str, Any]] = []
+    if policy.k is not None:
+        results.append({"name": "k-anonymity", "k": policy.k, "holds": found.k >= policy.k, "measured": found.k})
+    for model in policy.diversity:
+        diversity = next(entry.l for entry in found.sensitive if entry.column == model.column)
+        results.append(
+            {
+                "name": model.name,
+                "l": model.l,
+                "column": model.column,
+                "holds": diversity >= model.l,
+                "measured": diversity,
+            }
+        )
+    return results
+
+
+def _report(
+    policy: Policy, table: Table, recoded: Recoded, counts: CellCounts, measured: Measured, escaped: int
+) -> dict[str, Any]:
+    fields = ("prosecutor_max", "prosecutor_mean", "journalist_max", "marketer", "at_risk", "unique")
+    return {
+        "rows_in": counts.rows,
+        "rows_out": measured.rows,
+        "k": measured.k if policy.quasi else None,
+        "suppressed_rows": 0,
+        "suppressed_cells": recoded.suppressed,
+        "models": model_results(policy, measured),
+        "risk": {
+            "before": recoded.before._asdict(),
+            # from the written file, not from the engine
+            "after": {field: getattr(measured, field) for field in fields},
+        },
+        "utility": {**recoded.utility._asdict(), "loss_by_column": recoded.lost},
+        "search": {"engine": "local", "levels": {}, "loss": recoded.utility.gcp},
+        "columns": {
+            name: {"role": column.role, "rule": column.effective_rule, "changed_cells": counts.changed.get(name)}
+            for name, column in policy.columns.items()
+        },
+        "escaped_cells": escaped,
+        "groups": measured.groups,
+        "meanings": {
+            "missing": "an empty cell (CSV) or null (Parquet); it equals other missing cells and nothing else",
+            "suppressed": "*",
+        },
+        "input": table.path.name,
+    }
+
+
+def _headline(policy: Policy, measured: Measured, recoded: Recoded) -> str:
+    if not policy.quasi:
+        return f"{measured.rows:,} rows · no quasi-identifiers"
+    utility = 100 * (1 - recoded.utility.gcp)
+    return f"k = {measured.k} · {100 * measured.at_risk:.1f} % at risk · utility {utility:.0f} %"

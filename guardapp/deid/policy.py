@@ -1,0 +1,368 @@
+"""The policy: what every column is and what happens to it, and which guarantees the result must meet.
+
+This is the file that a user keeps, reviews and repeats (`policy.yaml`); the page edits it, reports quote it.
+A column that is not named is refused, never passed through.
+"""
+
+from __future__ import annotations
+
+import difflib
+import types
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from guardapp.errors import GuardError, from_os_error
+from guardapp.spec import InputPath, Part
+
+Role = Literal["direct", "quasi", "sensitive", "other"]
+DEFAULT_KEY = "pseudonyms"
+LARGEST_POLICY = 16 << 20
+
+
+class Intervals(Part):
+    width: float = Field(gt=0, description="Width of a range; ranges start at multiples of it.")
+
+
+class IntervalHierarchy(Part):
+    intervals: Intervals = Field(description="Numbers become ranges of this width, or of several of them.")
+
+
+class MaskHierarchy(Part):
+    mask_right: int = Field(ge=1, le=64, description="How many characters may be masked, from the right, one by one.")
+
+
+class DateHierarchy(Part):
+    dates: list[Literal["month", "year"]] = Field(min_length=1, description="The steps a date may be coarsened by.")
+
+
+Hierarchy = InputPath | IntervalHierarchy | MaskHierarchy | DateHierarchy
+
+
+class Mask(Part):
+    """Cover characters, keep the length."""
+
+    keep_first: int = Field(0, ge=0, description="Characters left as they are at the start.")
+    keep_last: int = Field(4, ge=0, description="Characters left as they are at the end.")
+    sign: str = Field("*", min_length=1, max_length=1, description="What covers a character.")
+
+
+class Generalise(Part):
+    """Numbers into ranges, or dates into months or years: one of the two."""
+
+    width: float | None = Field(None, gt=0, description="Width of a range of numbers.")
+    dates: Literal["month", "year"] | None = Field(None, description="What is left of a date.")
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Generalise:
+        if (self.width is None) == (self.dates is None):
+            raise ValueError("generalise takes either width or dates")
+        return self
+
+
+class TopBottomCode(Part):
+    """Numbers beyond a bound become the bound, written `≤low` and `≥high`."""
+
+    low: float | None = Field(None, description="Smaller values are shown as this.")
+    high: float | None = Field(None, description="Larger values are shown as this.")
+
+    @model_validator(mode="after")
+    def _some_bound(self) -> TopBottomCode:
+        if self.low is None and self.high is None:
+            raise ValueError("top_bottom_code needs low, high or both")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError("low must be smaller than high")
+        return self
+
+
+class RuleWithOptions(Part):
+    """A rule that takes options: exactly one of these."""
+
+    mask: Mask | None = None
+    generalise: Generalise | None = None
+    top_bottom_code: TopBottomCode | None = None
+    redact_text: list[str] | None = Field(None, min_length=1, description="Kinds to cover inside free text.")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> RuleWithOptions:
+        if len(self.chosen()) != 1:
+            raise ValueError("a rule is exactly one of mask, generalise, top_bottom_code, redact_text")
+        from guardapp.deid.detectors import TEXT_KINDS
+
+        for kind in self.redact_text or []:
+            if kind not in TEXT_KINDS:
+                near = difflib.get_close_matches(kind, TEXT_KINDS, 1)
+                raise ValueError(f"redact_text does not know “{kind}”" + (f", perhaps “{near[0]}”" if near else ""))
+        return self
+
+    def chosen(self) -> list[str]:
+        return [name for name in type(self).model_fields if getattr(self, name) is not None]
+
+
+PlainRule = Literal["drop", "redact", "mask", "pseudonym", "keep"]
+
+
+class Column(Part):
+    """One column.
+
+    role: direct (names a person by itself), quasi (does so in combination), sensitive (what must not be learnt), other
+    """
+
+    role: Role
+    rule: PlainRule | RuleWithOptions | None = Field(None, description="Left out: drop for direct, keep for others.")
+    hierarchy: Hierarchy | None = Field(None, description="How a quasi-identifier is coarsened.")
+
+    @model_validator(mode="after")
+    def _sound(self) -> Column:
+        if self.hierarchy is not None and self.role != "quasi":
+            raise ValueError("only a column with role quasi has a hierarchy")
+        if self.role == "direct" and self.rule == "keep":
+            raise ValueError("a direct identifier cannot be kept; drop, redact, mask or pseudonym it")
+        if self.role == "quasi" and self.rule == "pseudonym":
+            raise ValueError("a pseudonym of a quasi-identifier cannot be generalised; make its role direct")
+        return self
+
+    @property
+    def effective_rule(self) -> str:
+        """The name of the rule that is applied."""
+        if isinstance(self.rule, RuleWithOptions):
+            return self.rule.chosen()[0]
+        return self.rule or ("drop" if self.role == "direct" else "keep")
+
+
+class KAnonymity(Part):
+    name: Literal["k-anonymity"]
+    k: int = Field(ge=2, le=100_000, description="Every row looks like at least k - 1 others.")
+
+
+class DistinctLDiversity(Part):
+    name: Literal["distinct-l-diversity"]
+    l: int = Field(ge=2, le=10_000, description="Every group holds at least l different sensitive values.")  # noqa: E741
+    column: str
+
+
+class EntropyLDiversity(Part):
+    name: Literal["entropy-l-diversity"]
+    l: float = Field(ge=1)  # noqa: E741
+    column: str
+
+
+class RecursiveCLDiversity(Part):
+    name: Literal["recursive-cl-diversity"]
+    c: float = Field(gt=0)
+    l: int = Field(ge=2)  # noqa: E741
+    column: str
+
+
+class TCloseness(Part):
+    name: Literal["t-closeness"]
+    t: float = Field(gt=0, le=1)
+    column: str
+    distance: Literal["equal", "ordered", "hierarchical"] = "equal"
+
+
+class KMap(Part):
+    name: Literal["k-map"]
+    k: int = Field(ge=2)
+
+
+class DeltaPresence(Part):
+    name: Literal["delta-presence"]
+    low: float = Field(0.0, ge=0, le=1)
+    high: float = Field(ge=0, le=1)
+
+
+class BetaLikeness(Part):
+    name: Literal["beta-likeness"]
+    beta: float = Field(gt=0)
+    column: str
+
+
+class DeltaDisclosure(Part):
+    name: Literal["delta-disclosure"]
+    delta: float = Field(gt=0)
+    column: str
+
+
+Model = Annotated[
+    KAnonymity
+    | DistinctLDiversity
+    | EntropyLDiversity
+    | RecursiveCLDiversity
+    | TCloseness
+    | KMap
+    | DeltaPresence
+    | BetaLikeness
+    | DeltaDisclosure,
+    Field(discriminator="name"),
+]
+
+
+class Search(Part):
+    engine: Literal["local", "lattice"] = Field("local", description="local: Mondrian; lattice: full-domain search.")
+    metric: Literal["entropy", "loss", "precision", "discernibility", "aecs", "ambiguity"] | None = None
+    suppression: float | None = Field(None, ge=0, le=1)
+
+
+class Policy(Part):
+    """What the file `policy.yaml` holds."""
+
+    version: Literal[1] = 1
+    columns: dict[str, Column] = Field(min_length=1)
+    models: list[Model] = Field(default_factory=list)
+    search: Search = Field(default_factory=Search)
+    key: str = Field(DEFAULT_KEY, min_length=1, max_length=120, description="Vault key that makes the pseudonyms.")
+
+    @model_validator(mode="after")
+    def _together(self) -> Policy:
+        for model in self.models:
+            column = getattr(model, "column", None)
+            if column is not None and column not in self.columns:
+                near = difflib.get_close_matches(column, self.columns, 1)
+                raise ValueError(
+                    f"{model.name} names the column “{column}”, which is not under columns"
+                    + (f"; perhaps “{near[0]}”" if near else "")
+                )
+            if column is not None and self.columns[column].role != "sensitive":
+                raise ValueError(f"{model.name} needs the role of “{column}” to be sensitive")
+        if sum(isinstance(model, KAnonymity) for model in self.models) > 1:
+            raise ValueError("k-anonymity is asked for twice")
+        return self
+
+    @property
+    def k(self) -> int | None:
+        return next((model.k for model in self.models if isinstance(model, KAnonymity)), None)
+
+    @property
+    def diversity(self) -> list[DistinctLDiversity]:
+        return [model for model in self.models if isinstance(model, DistinctLDiversity)]
+
+    @property
+    def quasi(self) -> list[str]:
+        """Quasi-identifiers that are still in the result."""
+        return [n for n, c in self.columns.items() if c.role == "quasi" and c.effective_rule not in ("drop", "redact")]
+
+    @property
+    def needs_key(self) -> bool:
+        return any(column.effective_rule == "pseudonym" for column in self.columns.values())
+
+
+def refuse_later(policy: Policy) -> None:
+    """GuardError `policy.later` for what the file may say and this version does not do."""
+    if policy.search.engine != "local":
+        raise GuardError(
+            "This policy cannot be run yet",
+            "full-domain search (engine: lattice) comes in a later version",
+            "Write search: {engine: local}, or leave search out.",
+            "policy.later",
+        )
+    for model in policy.models:
+        if not isinstance(model, KAnonymity | DistinctLDiversity):
+            raise GuardError(
+                "This policy cannot be run yet",
+                f"the model {model.name} comes in a later version",
+                "Use k-anonymity and distinct-l-diversity; a guarantee is never silently left out.",
+                "policy.later",
+            )
+    if policy.diversity and policy.k is None:
+        raise GuardError(
+            "This policy cannot be run",
+            "distinct-l-diversity is asked for without k-anonymity",
+            "Add {name: k-anonymity, k: …} to models.",
+            "policy.incomplete",
+        )
+    if policy.k is not None and not policy.quasi:
+        raise GuardError(
+            "This policy cannot be run",
+            "k-anonymity is asked for and no column has the role quasi",
+            "Give the columns that describe a person, such as age or postcode, the role quasi.",
+            "policy.incomplete",
+        )
+
+
+def load_policy(path: Path) -> Policy:
+    """Read a policy file; paths in it are relative to it. GuardError `policy.*` and what the system refuses."""
+    try:
+        if path.stat().st_size > LARGEST_POLICY:
+            raise _bad(path.name, "the file is larger than 16 MiB", "Choose a policy file.", "policy.not-a-policy")
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise from_os_error(error, path) from error
+    except UnicodeDecodeError as error:
+        raise _bad(path.name, "it is not UTF-8 text", "Save it as UTF-8.", "policy.not-a-policy") from error
+    return parse_policy(text, name=path.name, base=path.parent)
+
+
+def parse_policy(text: str, *, name: str = "The policy", base: Path | None = None) -> Policy:
+    """A policy from YAML text; `base` is the folder that its relative paths start from."""
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1} is not valid YAML" if mark else "it is not valid YAML"
+        raise _bad(name, where, "Repair that line.", "policy.not-yaml") from error
+    except RecursionError as error:
+        raise _bad(name, "it is nested too deeply", "Choose a policy file.", "policy.not-a-policy") from error
+    if not isinstance(document, dict):
+        raise _bad(
+            name, "it holds no fields", "Start from “guardapp deid policy FILE -o policy.yaml”.", "policy.not-a-policy"
+        )
+    return build_policy(document, name=name, base=base)
+
+
+def build_policy(document: Any, *, name: str = "The policy", base: Path | None = None) -> Policy:
+    """A policy from plain data. GuardError `policy.unknown-field` (with the nearest known one) or `policy.invalid`."""
+    try:
+        return Policy.model_validate(document, context={"base": base})
+    except ValidationError as error:
+        raise _explain(name, error) from error
+
+
+def _bad(name: str, why: str, next: str, code: str) -> GuardError:
+    return GuardError(f"{name} cannot be used as a policy", why, next, code)
+
+
+def _explain(name: str, error: ValidationError) -> GuardError:
+    # a union reports every alternative; what fits one of them best says most
+    first = min(error.errors(), key=lambda e: (e["type"] not in ("extra_forbidden", "value_error"), -len(e["loc"])))
+    place = ".".join(str(part) for part in first["loc"] if not _internal(part)) or "the file"
+    if first["type"] == "extra_forbidden":
+        unknown = str(first["loc"][-1])
+        near = difflib.get_close_matches(unknown, sorted(_known_fields()), 1)
+        return _bad(
+            name,
+            f"the field “{unknown}” at {place} is not known",
+            f"Did you mean “{near[0]}”?" if near else "Remove it.",
+            "policy.unknown-field",
+        )
+    message = str(first["msg"]).removeprefix("Value error, ")
+    return _bad(name, f"at {place}: {message}", "Correct it and try again.", "policy.invalid")
+
+
+def _internal(part: Any) -> bool:
+    """Parts of a pydantic location that name a class or a validator rather than a field of the file."""
+    return isinstance(part, str) and (part[:1].isupper() or "[" in part or "-" in part and part in _MODEL_NAMES)
+
+
+def _known_fields() -> set[str]:
+    return {field for part in _parts(Policy) for field in part.model_fields}
+
+
+def _parts(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+        for field in annotation.model_fields.values():
+            yield from _parts(field.annotation)
+    elif typing.get_origin(annotation) in (typing.Union, types.UnionType, list, dict, Annotated):
+        for inner in typing.get_args(annotation):
+            yield from _parts(inner)
+
+
+_MODEL_NAMES = {
+    "k-anonymity", "distinct-l-diversity", "entropy-l-diversity", "recursive-cl-diversity", "t-closeness", "k-map",
+    "delta-presence", "beta-likeness", "delta-disclosure",
+}  # fmt: skip

@@ -1,0 +1,285 @@
+"""Protecting a table: pass one reads quasi-identifiers and sensitive columns as codes, pass two writes what the policy says.
+
+Memory grows by four bytes a row and coded column, not with the file. The order of rows stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from guardapp.deid.axes import Axis
+from guardapp.deid.classes import Classes, classes
+from guardapp.deid.coding import Coded, code_columns, encode, watched
+from guardapp.deid.hierarchies import place
+from guardapp.deid.mondrian import Sensitive, partition
+from guardapp.deid.policy import Policy
+from guardapp.deid.risk import Risk, risk
+from guardapp.deid.rules import rule_for
+from guardapp.deid.utility import Utility, utility
+from guardapp.errors import GuardError
+from guardapp.formats.tables import Table
+from guardapp.progress import Progress
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MOST_QUASI = 64
+
+
+class Recoded(NamedTuple):
+    """What the quasi-identifiers become.
+
+    columns: column name to (codes, (rows,) int32; labels, None for missing)
+    sizes:   rows in each class of the result, that is of rows with equal labels
+    lost:    column name to its mean loss, 0 … 1
+    suppressed: quasi-identifying cells that became `*`
+    """
+
+    columns: dict[str, tuple[NDArray[np.int32], list[str | None]]]
+    sizes: NDArray[np.int64]
+    utility: Utility
+    lost: dict[str, float]
+    before: Risk
+    after: Risk
+    suppressed: int
+
+    @property
+    def k(self) -> int:
+        return int(self.sizes.min()) if len(self.sizes) else 0
+
+
+def check_columns(policy: Policy, table: Table) -> None:
+    """GuardError `policy.column-missing` or `policy.column-unknown`: the policy and the file name the same columns."""
+    unnamed = [name for name in table.columns if name not in policy.columns]
+    if unnamed:
+        shown = ", ".join(f"“{name}”" for name in unnamed[:5]) + (" …" if len(unnamed) > 5 else "")
+        raise GuardError(
+            f"{table.path.name} has columns that the policy does not name",
+            f"nothing is said about {shown}",
+            "Add them to the policy; a column that is not named is never passed through.",
+            "policy.column-missing",
+        )
+    absent = [name for name in policy.columns if name not in table.columns]
+    if absent:
+        raise GuardError(
+            f"The policy names columns that {table.path.name} does not have",
+            "it has no " + ", ".join(f"“{name}”" for name in absent[:5]),
+            "Correct the names in the policy, or choose the file that it was written for.",
+            "policy.column-unknown",
+        )
+
+
+def coded_columns(policy: Policy) -> list[str]:
+    """Columns that are compared: quasi-identifiers, and those that a diversity is asked of."""
+    return [*policy.quasi, *(m.column for m in policy.diversity if m.column not in policy.quasi)]
+
+
+def read_codes(table: Table, names: list[str], progress: Progress) -> tuple[dict[str, Coded], int]:
+    """Pass one: `names` as codes, and the number of rows. GuardError `table.no-rows`."""
+    rows = 0
+    with progress.stage("Reading", total=table.rows) as stage:
+
+        def count(more: int) -> None:
+            nonlocal rows
+            rows += more
+            stage.advance(more)
+
+        # a table without compared columns is still read once, so that damage shows before anything is written
+        coded = code_columns(watched(table.batches(names or table.columns[:1]), count), names)
+    if rows == 0:
+        raise GuardError(
+            f"{table.path.name} has no rows",
+            "there is a header and nothing below it",
+            "Choose a file that has at least one row.",
+            "table.no-rows",
+        )
+    return coded, rows
+
+
+def recode(policy: Policy, coded: dict[str, Coded], progress: Progress, k: int | None = None) -> Recoded:
+    """Group rows until every class has k of them, and name the groups.
+
+    k: instead of the policy's; without any, quasi-identifiers stay as their rules leave them
+    GuardError `deid.too-few-rows`, `deid.not-diverse`: no grouping whatever can meet the policy.
+    """
+    names = policy.quasi
+    target = k or policy.k or 1
+    if len(names) > MOST_QUASI:
+        raise GuardError(
+            "This policy cannot be run",
+            f"{len(names)} columns have the role quasi; beyond {MOST_QUASI} nothing of them would be left",
+            "Give the role quasi to the columns that an outsider can know, and drop or keep the others.",
+            "policy.too-many-quasi",
+        )
+    if not names:
+        nothing = np.zeros(0, np.int64)
+        none = risk(nothing, target)
+        return Recoded({}, nothing, utility([], nothing, nothing, target), {}, none, none, 0)
+    ruled = {name: _ruled(name, policy, coded[name]) for name in names}
+    before = classes([coded[name].codes for name in names])
+    placed = {
+        name: place(name, column.values, column.counts(), policy.columns[name].hierarchy)
+        for name, column in ruled.items()
+    }
+    axes = [placed[name].axis for name in names]
+    columns = [placed[name].code[ruled[name].codes] for name in names]
+    rows = len(columns[0])
+    if rows < target:
+        raise GuardError(
+            f"A k of {target} cannot be reached",
+            f"the table has only {rows} rows",
+            "Choose a smaller k, or more rows.",
+            "deid.too-few-rows",
+            answer="no",
+        )
+    sensitive = {model.column: _sensitive(coded[model.column], model.l) for model in policy.diversity}
+    for column, wanted in sensitive.items():
+        present = len(np.unique(wanted.codes[wanted.codes > 0]))
+        if present < wanted.diversity:
+            raise GuardError(
+                f"An l of {wanted.diversity} cannot be reached for “{column}”",
+                f"the whole table has only {present} different values in it",
+                "Choose a smaller l.",
+                "deid.not-diverse",
+                answer="no",
+            )
+    with progress.stage("Grouping rows", total=rows) as stage:
+        distinct = classes([*columns, *(s.codes for s in sensitive.values())])
+        box_of_distinct = partition(
+            [column[distinct.first] for column in columns],
+            axes,
+            distinct.size,
+            target,
+            [Sensitive(s.codes[distinct.first], s.diversity) for s in sensitive.values()],
+            on_level=stage.reach,
+        )
+    box = box_of_distinct[distinct.label]
+    return _named(names, axes, columns, box, target, before)
+
+
+def _ruled(name: str, policy: Policy, coded: Coded) -> Coded:
+    """The column after its own rule, which comes before any grouping."""
+    rule = rule_for(name, policy.columns[name], None)
+    if rule is None:
+        return coded
+    known = [value for value in coded.values if value is not None]
+    changed = dict(zip(known, rule(known), strict=True))
+    number: dict[str | None, int] = {}
+    lookup = [number.setdefault(changed.get(v) if v is not None else None, len(number)) for v in coded.values]
+    return Coded(np.array(lookup, np.int32)[coded.codes], list(number))
+
+
+def _sensitive(coded: Coded, diversity: int) -> Sensitive:
+    """Codes from 1; 0 for missing, which is no value to be diverse with."""
+    lookup = np.zeros(len(coded.values), np.int32)
+    known = [index for index, value in enumerate(coded.values) if value is not None]
+    lookup[known] = np.arange(1, len(known) + 1)
+    return Sensitive(lookup[coded.codes], diversity)
+
+
+def _named(
+    names: list[str],
+    axes: list[Axis],
+    columns: list[NDArray[np.int32]],
+    box: NDArray[np.int64],
+    k: int,
+    before: Classes,
+) -> Recoded:
+    count = int(box.max()) + 1
+    order = np.argsort(box, kind="stable")
+    starts = np.searchsorted(box[order], np.arange(count))
+    box_rows = np.bincount(box, minlength=count).astype(np.int64)
+    result: dict[str, tuple[NDArray[np.int32], list[str | None]]] = {}
+    losses = []
+    suppressed = 0
+    for name, axis, column in zip(names, axes, columns, strict=True):
+        inside = column[order]
+        low, high = np.minimum.reduceat(inside, starts), np.maximum.reduceat(inside, starts)
+        losses.append(axis.loss(low, high))
+        number: dict[str | None, int] = {}
+        runs, run_of = np.unique(low.astype(np.int64) << 32 | high, return_inverse=True)
+        label_of_run = [
+            number.setdefault(axis.label(int(run >> 32), int(run & 0xFFFFFFFF)), len(number)) for run in runs
+        ]
+        label = np.array(label_of_run, np.int32)[run_of]
+        result[name] = label[box], list(number)
+        if "*" in number:
+            suppressed += int(box_rows[label == number["*"]].sum())
+    after = classes([codes for codes, _ in result.values()])
+    return Recoded(
+        result,
+        after.size,
+        utility(losses, box_rows, after.size, k),
+        {n: float((loss * box_rows).sum() / box_rows.sum()) for n, loss in zip(names, losses, strict=True)},
+        risk(before.size, k),
+        risk(after.size, k),
+        suppressed,
+    )
+
+
+class CellCounts:
+    """Cells changed by each column's rule, counted while they are written."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.changed: dict[str, int] = {}
+
+
+def protected_schema(policy: Policy, table: Table) -> pa.Schema:
+    """Columns of the result: dropped ones are gone, changed ones are text, kept ones keep their type."""
+    import pyarrow as pa
+
+    fields = []
+    for field in table.schema:
+        column = policy.columns[field.name]
+        if column.effective_rule == "drop":
+            continue
+        kept = column.effective_rule == "keep" and field.name not in policy.quasi
+        fields.append(pa.field(field.name, field.type if kept else pa.string()))
+    return pa.schema(fields)
+
+
+def protected_batches(
+    policy: Policy,
+    batches: Iterator[pa.RecordBatch],
+    schema: pa.Schema,
+    recoded: Recoded,
+    key: bytes | None,
+    counts: CellCounts,
+    on_rows: Callable[[int], None] = lambda rows: None,
+) -> Iterator[pa.RecordBatch]:
+    """Pass two: every batch with its cells as the policy has them."""
+    import pyarrow as pa
+
+    rules = {name: rule_for(name, policy.columns[name], key) for name in schema.names if name not in recoded.columns}
+    labels = {name: pa.array(values, pa.string()) for name, (_, values) in recoded.columns.items()}
+    for batch in batches:
+        start, stop = counts.rows, counts.rows + batch.num_rows
+        columns = []
+        for name in schema.names:
+            column = batch.column(name)
+            if name in labels:
+                column = labels[name].take(pa.array(recoded.columns[name][0][start:stop]))
+            elif rule := rules[name]:
+                column, changed = _apply(rule, column)
+                counts.changed[name] = counts.changed.get(name, 0) + changed
+            columns.append(column)
+        counts.rows = stop
+        yield pa.RecordBatch.from_arrays(columns, schema=schema)
+        on_rows(batch.num_rows)
+
+
+def _apply(rule: Callable[[list[str]], list[str]], column: pa.Array) -> tuple[pa.Array, int]:
+    """A column under its rule, computed once for each different value, and how many cells it changed."""
+    import pyarrow as pa
+
+    codes, values = encode(column)
+    known = [value for value in values if value is not None]
+    changed = dict(zip(known, rule(known), strict=True))
+    new = [None if value is None else changed[value] for value in values]
+    differs = np.array([a != b for a, b in zip(values, new, strict=True)], bool)
+    return pa.array(new, pa.string()).take(pa.array(codes)), int(differs[codes].sum())

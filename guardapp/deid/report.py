@@ -1,0 +1,134 @@
+"""The report of a protected table for people: what was done, what holds, what does not follow from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from guardapp.reports import Figure, Report, Words
+
+if TYPE_CHECKING:
+    from guardapp.deid.check import Measured
+    from guardapp.deid.policy import Policy
+    from guardapp.deid.protect import CellCounts, Recoded
+    from guardapp.formats.tables import Table
+
+_RULES = {
+    "drop": "Column removed",
+    "redact": "Covered",
+    "mask": "Masked",
+    "pseudonym": "Keyed pseudonym",
+    "generalise": "Generalised",
+    "top_bottom_code": "Extremes bounded",
+    "redact_text": "Covered inside text",
+    "keep": "Kept",
+}
+_ROLES = {"direct": "Identifier", "quasi": "Quasi-identifier", "sensitive": "Sensitive", "other": "Other"}
+
+
+def write_report(
+    path: Path,
+    policy: Policy,
+    table: Table,
+    recoded: Recoded,
+    counts: CellCounts,
+    measured: Measured,
+    report: dict[str, Any],
+) -> None:
+    """Write `report.html` to `path`."""
+    page = Report(f"Protected table {table.path.name}", f"{measured.rows:,} rows · {len(policy.columns)} columns")
+    if policy.k is not None:
+        page.verdict(
+            f"Every row looks like at least {measured.k - 1} others",
+            level="success",
+            detail="k was counted again in the written file, by code that shares nothing with the one that wrote it.",
+        )
+    else:
+        page.verdict(
+            "The rules were applied; no group size was asked for",
+            level="warning",
+            detail="Without k-anonymity, people may be recognised by a combination of what is left.",
+        )
+    page.figures(_figures(policy, recoded, measured))
+    _guarantees(page, report)
+    _columns(page, policy, recoded, counts)
+    _risk(page, report)
+    page.section("What this does not prove")
+    page.bullets(
+        [
+            "Risk is measured for the columns with the role quasi-identifier. Who knows other columns may know more.",
+            "k-anonymity hides who a row belongs to. It does not hide what all rows of a group have in common.",
+            "Free text is searched for the kinds that were asked for. People named in other words are not found.",
+            "Two releases of the same people, each safe by itself, can give away more together.",
+            "Whoever holds the pseudonym key can test whether a value belongs to a pseudonym.",
+        ]
+    )
+    if report["escaped_cells"]:
+        page.paragraph(
+            f"{report['escaped_cells']:,} cells begin with a sign that a spreadsheet would run; an apostrophe was put in front."
+        )
+    page.details("Policy", policy.model_dump(mode="json", exclude_none=True))
+    page.write(path)
+
+
+def _figures(policy: Policy, recoded: Recoded, measured: Measured) -> list[Figure]:
+    if policy.k is None:
+        return []
+    cells = max(measured.rows * len(recoded.columns), 1)
+    return [
+        Figure("k, smallest group", f"{measured.k:,}", f"target at least {policy.k:,}", "success"),
+        Figure("Records at risk", f"{100 * measured.at_risk:.1f} %", f"was {100 * recoded.before.at_risk:.1f} %", "success"),
+        Figure("Suppressed cells", f"{100 * recoded.suppressed / cells:.1f} %", "of the quasi-identifying cells"),
+        Figure("Utility kept", f"{100 * (1 - recoded.utility.gcp):.0f} %", "one minus the certainty penalty"),
+    ]
+
+
+def _guarantees(page: Report, report: dict[str, Any]) -> None:
+    if not report["models"]:
+        return
+    page.section("Guarantees, counted in the written file")
+    page.table(
+        ["Guarantee", "Column", "Asked for", "Measured"],
+        [
+            [entry["name"], entry.get("column", "—"), entry.get("k", entry.get("l")), entry["measured"]]
+            for entry in report["models"]
+        ],
+        numeric=(2, 3),
+    )
+
+
+def _columns(page: Report, policy: Policy, recoded: Recoded, counts: CellCounts) -> None:
+    page.section("Columns")
+    rows = []
+    for name, column in policy.columns.items():
+        rule = "Grouped" if name in recoded.columns and policy.k else _RULES[column.effective_rule]
+        lost = recoded.lost.get(name)
+        changed = counts.changed.get(name)
+        rows.append(
+            [
+                name,
+                Words(_ROLES[column.role]),
+                Words(rule),
+                "—" if changed is None else f"{changed:,}",
+                "—" if lost is None else f"{100 * lost:.1f} %",
+            ]
+        )
+    page.table(["Column", "Role", "Treatment", "Changed cells", "Information lost"], rows, numeric=(3, 4))
+
+
+def _risk(page: Report, report: dict[str, Any]) -> None:
+    page.section("Risk of recognition")
+    before, after = report["risk"]["before"], report["risk"]["after"]
+    names = {
+        "prosecutor_max": "Highest risk of a row, if the person is known to be in the table",
+        "prosecutor_mean": "Mean of that risk",
+        "journalist_max": "Highest risk of a row, if that is not known",
+        "marketer": "Share of rows that an attacker would link correctly",
+        "at_risk": "Share of rows in groups smaller than k",
+        "unique": "Share of rows that are alone in their group",
+    }
+    page.table(
+        ["Measure", "Before", "After"],
+        [[Words(text), f"{100 * before[key]:.1f} %", f"{100 * after[key]:.1f} %"] for key, text in names.items()],
+        numeric=(1, 2),
+    )

@@ -1,0 +1,176 @@
+"""One check from the model's file to the report: load, attack at rising strengths, damage, doubt, write."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from guardapp.errors import GuardError
+from guardapp.formats.device import choose_device, choose_threads
+from guardapp.progress import Progress
+from guardapp.robust import losses
+from guardapp.robust.cascade import passes
+from guardapp.robust.evaluator import UNBROKEN, Evaluator, StrengthRecord
+from guardapp.robust.findings import Damage, Findings
+from guardapp.robust.flags import Measured, judge
+from guardapp.robust.pictures import write_worst
+from guardapp.robust.report import write_report
+from guardapp.robust.selfchecks import check_itself
+from guardapp.robust.stress import gaussian_noise, missing_values, right_share
+from guardapp.robust.subject import Subject, load
+from guardapp.robust.victim import Victim
+
+if TYPE_CHECKING:
+    from guardapp.robust.job import CheckSpec
+
+LONGEST_STEP = 0.2
+"""Seconds that one forward and backward pass may take, so that a task that is asked to stop does so at once."""
+
+
+def check(spec: CheckSpec, out: Path, progress: Progress) -> Findings:
+    started = time.process_time()
+    with progress.stage("Reading the model and the data"):
+        subject = load(spec)
+    victim = Victim(
+        subject.model.module,
+        len(subject.data.classes),
+        device=choose_device(progress.device if spec.device == "auto" else spec.device),
+        checkpoint=progress.checkpoint,
+    )
+    victim.refuse_if_unfit(subject.x)
+    with progress.stage("Measuring the computer's speed"):
+        threads = settle(victim, subject.x, subject.y)
+    evaluator = Evaluator(victim, subject.x, subject.y, spec.norm, mutable=subject.mutable, seed=spec.seed)
+    if not evaluator.clean.right:
+        raise GuardError(
+            "There is nothing to attack",
+            f"the model is wrong on all {evaluator.clean.total} examples even without an attack",
+            "Check that the data and its labels are those that the model was made for.",
+            "check.all-wrong",
+        )
+    progress.metric("robust_accuracy", 0.0, evaluator.clean.value)
+    curve = attack(spec, evaluator, progress)
+    damage = stress(spec, subject, victim, progress)
+    with progress.stage("Doubting the result"):
+        checks = check_itself(evaluator, spec.strengths)
+        flags = judge(Measured(evaluator.clean, len(subject.data.classes), curve, checks))
+    with progress.stage("Writing the report"):
+        index = subject.data.index.tolist()
+        findings = Findings(
+            norm=spec.norm,
+            unit="images" if subject.data.kind == "image" else "rows",
+            clean=evaluator.clean,
+            curve=curve,
+            damage=damage,
+            flags=flags,
+            worst=write_worst(evaluator, spec.strengths, list(subject.data.classes), index, out),
+            cpu_seconds=time.process_time() - started,
+            facts=facts(spec, subject, victim, threads),
+        )
+        write(findings, evaluator, spec, subject, out, progress)
+    return findings
+
+
+def settle(victim: Victim, x: Tensor, y: Tensor) -> int:
+    """Choose the batch so that a step leaves room to stop in time, and the number of threads; returns the latter."""
+    while True:
+        part, labels = x[: victim.batch].to(victim.device), y[: victim.batch].to(victim.device)
+        try:
+            begun = time.perf_counter()
+            victim.scores_and_gradient(part, labels, labels, losses.margin)
+            seconds = time.perf_counter() - begun
+        except torch.OutOfMemoryError:
+            seconds = float("inf")
+        if seconds <= LONGEST_STEP or victim.batch == 1:
+            break
+        victim.batch = max(1, min(victim.batch, len(x)) // 2)
+    if victim.device.type != "cpu":
+        return torch.get_num_threads()
+    return choose_threads(lambda: victim.scores_and_gradient(part, labels, labels, losses.margin))
+
+
+def attack(spec: CheckSpec, evaluator: Evaluator, progress: Progress) -> list[StrengthRecord]:
+    plan = passes(spec.budget, evaluator.clean_scores.shape[1])
+    curve = []
+    for strength in spec.strengths:
+        with progress.stage(f"Attacking at {strength:g}", total=1.0) as stage:
+            record = evaluator.attack(strength, plan, stage.reach)
+            evaluator.sharpen(strength)
+        progress.metric("robust_accuracy", strength, record.robust.value)
+        progress.metric("single_step_accuracy", strength, record.single_step.value)
+        curve.append(record)
+    return curve
+
+
+def stress(spec: CheckSpec, subject: Subject, victim: Victim, progress: Progress) -> list[Damage]:
+    generator = torch.Generator().manual_seed(spec.seed)
+    rates = spec.missing if subject.missing is not None else []
+    measured = []
+    with progress.stage("Damaging without malice", total=len(spec.noise) + len(rates)) as stage:
+        for sigma in spec.noise:
+            noisy = gaussian_noise(subject.x, sigma, generator, subject.mutable)
+            measured.append(Damage("noise", sigma, right_share(victim, noisy, subject.y)))
+            stage.advance(1)
+        for rate in rates:
+            assert subject.missing is not None
+            holed = missing_values(subject.x, rate, generator, subject.missing)
+            measured.append(Damage("missing", rate, right_share(victim, holed, subject.y)))
+            stage.advance(1)
+    return measured
+
+
+def facts(spec: CheckSpec, subject: Subject, victim: Victim, threads: int) -> dict[str, Any]:
+    """How it was measured, for whoever wants to repeat it."""
+    source = spec.model.job or spec.model.weights
+    assert source is not None
+    return {
+        "model": source.name,
+        "architecture": subject.model.card.architecture,
+        "classes": list(subject.data.classes),
+        "data_fingerprint": subject.data.fingerprint,
+        "budget": spec.budget,
+        "change": spec.change if subject.missing is not None else "all",
+        "seed": spec.seed,
+        "device": victim.device.type,
+        "threads": threads,
+        "batch": victim.batch,
+        "torch": torch.__version__,
+    }
+
+
+def write(
+    findings: Findings, evaluator: Evaluator, spec: CheckSpec, subject: Subject, out: Path, progress: Progress
+) -> None:
+    found = out / "report.json"
+    found.write_text(json.dumps(findings.as_json(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    write_adversarials(evaluator, subject.data.index, out / "adversarials.npz")
+    write_report(findings, spec.model_dump(mode="json", exclude_defaults=True), out)
+    progress.artifact("report", out / "report.html")
+    progress.artifact("figures", found)
+    progress.artifact("adversarials", out / "adversarials.npz")
+    if findings.worst:
+        progress.artifact("worst", out / "worst")
+
+
+def write_adversarials(evaluator: Evaluator, index: NDArray[np.int64], path: Path) -> None:
+    """Every confirmed adversarial, with all that an outsider needs to check it.
+
+    index: (n,) the example's number in its source; x, x_adv: (n, *example) float32 in 0…1; y: (n,) the right class;
+    strength: (n,) float64, the bound that x_adv keeps
+    """
+    broken = ((evaluator.broken_at > 0) & (evaluator.broken_at < UNBROKEN)).numpy()
+    np.savez_compressed(
+        path,
+        index=index[broken],
+        x=evaluator.x.numpy()[broken],
+        x_adv=evaluator.adversarials.numpy()[broken],
+        y=evaluator.y.numpy()[broken],
+        strength=evaluator.broken_at.double().numpy()[broken],
+    )

@@ -1,0 +1,97 @@
+"""The findings of a check as `report.json`, for programs and for the window."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from guardapp.robust.evaluator import StrengthRecord
+from guardapp.robust.flags import Flag, percent
+from guardapp.robust.intervals import Share
+from guardapp.robust.pictures import Pair
+from guardapp.robust.threat import Norm
+
+
+class Damage(NamedTuple):
+    """Accuracy under one level of damage without malice. kind: "noise" (standard deviation) or "missing" (rate)"""
+
+    kind: str
+    level: float
+    right: Share
+
+
+class Findings(NamedTuple):
+    """Everything that was measured.
+
+    unit:  what an example is called: "images" or "rows"
+    facts: how it was measured: model, data, budget, seed, device, threads, versions
+    """
+
+    norm: Norm
+    unit: str
+    clean: Share
+    curve: list[StrengthRecord]
+    damage: list[Damage]
+    flags: list[Flag]
+    worst: list[Pair]
+    cpu_seconds: float
+    facts: dict[str, Any]
+
+    @property
+    def red(self) -> list[Flag]:
+        return [flag for flag in self.flags if flag.level == "red"]
+
+    @property
+    def trustworthy(self) -> bool:
+        return not self.red
+
+    @property
+    def headline(self) -> str:
+        """The figure at the largest strength, or why it is not to be trusted."""
+        if self.red:
+            return f"Not trustworthy: {self.red[0].title}"
+        last = self.curve[-1]
+        attacked, clean = percent(last.robust.value), percent(self.clean.value)
+        return f"{attacked} right under attack at {norm_name(self.norm)} {last.strength:g} · {clean} without attack"
+
+    def as_json(self) -> dict[str, Any]:
+        raised = [flag for flag in self.flags if flag.level != "passed"]
+        passed = [flag for flag in self.flags if flag.level == "passed"]
+        return {
+            "headline": self.headline,
+            "trustworthy": self.trustworthy,
+            "norm": self.norm,
+            "examples": self.clean.total,
+            "unit": self.unit,
+            "clean_accuracy": self.clean.value,
+            "clean_interval": [self.clean.low, self.clean.high],
+            "curve": [_point(point) for point in self.curve],
+            "damage": [
+                {"kind": damage.kind, "level": damage.level, "accuracy": damage.right.value}
+                | {"low": damage.right.low, "high": damage.right.high}
+                for damage in self.damage
+            ],
+            "flags": [flag._asdict() for flag in raised],
+            "passed": [{"id": flag.id, "title": flag.title, "why": flag.why} for flag in passed],
+            "worst": [pair._asdict() for pair in self.worst],
+            "cpu_seconds": round(self.cpu_seconds, 3),
+            **self.facts,
+        }
+
+
+def _point(point: StrengthRecord) -> dict[str, Any]:
+    """certified_accuracy is null: no certified bound was computed, which is not the same as a bound of 0."""
+    return {
+        "strength": point.strength,
+        "robust_accuracy": point.robust.value,
+        "low": point.robust.low,
+        "high": point.robust.high,
+        "certified_accuracy": None,
+        "single_step_accuracy": point.single_step.value,
+        "single_step_interval": [point.single_step.low, point.single_step.high],
+        "unconfirmed": point.unconfirmed,
+        "passes": [attack._asdict() for attack in point.passes],
+    }
+
+
+def norm_name(norm: Norm) -> str:
+    return {"linf": "L∞", "l2": "L2"}[norm]

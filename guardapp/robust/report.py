@@ -1,0 +1,163 @@
+"""The findings in plain words, then in numbers: `report.html`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from guardapp.reports import Curve, Figure, Plot, Report, Words
+from guardapp.reports.words import Level
+from guardapp.robust.findings import Findings, norm_name
+from guardapp.robust.flags import percent
+from guardapp.robust.intervals import Share
+
+HARMFUL = 0.5
+"""Below this share of the clean accuracy that is left, an attack is called harmful in the first sentence."""
+
+
+def write_report(findings: Findings, spec: dict[str, Any], folder: Path) -> None:
+    """spec: as the user wrote it. Pictures are read from `folder`."""
+    report = Report(title=f"Robustness of {findings.facts['model']}", subtitle=_subtitle(findings))
+    _verdict(report, findings)
+    _tiles(report, findings)
+    _meaning(report, findings)
+    _curve(report, findings)
+    _damage(report, findings)
+    _flags(report, findings)
+    _pictures(report, findings, folder)
+    report.details("Settings", spec)
+    report.write(folder / "report.html")
+
+
+def _subtitle(findings: Findings) -> str:
+    return f"{findings.clean.total} {findings.unit} · {norm_name(findings.norm)} · budget {findings.facts['budget']}"
+
+
+def _verdict(report: Report, findings: Findings) -> None:
+    last = findings.curve[-1]
+    interval = f"95 % interval {percent(last.robust.low)} to {percent(last.robust.high)}"
+    detail = f"Measured on {findings.clean.total} {findings.unit}; {interval} right under attack."
+    if findings.red:
+        first = findings.red[0]
+        report.verdict(f"Not trustworthy: {first.title}", level="danger", detail=f"Because {first.why}.")
+        return
+    fooled = round(100 * (1 - last.robust.value))
+    level: Level = "success" if last.robust.value >= HARMFUL * findings.clean.value else "warning"
+    report.verdict(
+        f"{_attacker(findings)} makes this model wrong on {fooled} of 100 {findings.unit}", level=level, detail=detail
+    )
+
+
+def _attacker(findings: Findings) -> str:
+    strength = findings.curve[-1].strength
+    if findings.norm == "l2":
+        return f"An attacker who may change an example by a length of {strength:g}"
+    if findings.unit == "images":
+        return f"An attacker who may change each pixel by {percent(strength)} of its range"
+    return f"An attacker who may change each number by {percent(strength)} of its range"
+
+
+def _tiles(report: Report, findings: Findings) -> None:
+    last, red = findings.curve[-1], len(findings.red)
+    amber = sum(flag.level == "amber" for flag in findings.flags)
+    doubts = "no doubt remains" if not red + amber else "read them before the figures"
+    report.figures(
+        [
+            Figure("Right without attack", percent(findings.clean.value), _interval(findings.clean), "neutral"),
+            Figure(
+                f"Right under attack at {norm_name(findings.norm)} {last.strength:g}",
+                percent(last.robust.value),
+                _interval(last.robust) if not red else "not trustworthy",
+                "danger" if red else "neutral",
+            ),
+            Figure(
+                "Flags",
+                f"{red} red, {amber} amber",
+                doubts,
+                "danger" if red else "warning" if amber else "success",
+            ),
+        ]
+    )
+
+
+def _interval(right: Share) -> str:
+    return f"95 % interval {percent(right.low)} to {percent(right.high)}"
+
+
+def _meaning(report: Report, findings: Findings) -> None:
+    report.section("What this says and what not")
+    report.bullets(
+        [
+            "Attacks were tried, so the figures are upper bounds: a cleverer attacker may do more harm, never less.",
+            "Every mistake was measured again, with distance and range, in a fresh forward pass before it counted.",
+            "An example that breaks at one strength counts as broken at every larger one.",
+            "The intervals hold for examples drawn like these; other data may fare worse.",
+            "The attacker knows the model. Nothing is said about training data, backdoors or other kinds of change.",
+        ]
+    )
+
+
+def _curve(report: Report, findings: Findings) -> None:
+    report.section("Accuracy against strength")
+    clean, points = findings.clean, findings.curve
+    xs = [0.0, *(point.strength for point in points)]
+    robust = [clean, *(point.robust for point in points)]
+    single = [clean, *(point.single_step for point in points)]
+    curves = [
+        Curve(
+            "all attacks",
+            xs,
+            [right.value for right in robust],
+            band=([right.low for right in robust], [right.high for right in robust]),
+        ),
+        Curve("one gradient step", xs, [right.value for right in single]),
+    ]
+    axis = f"strength of the attack, {norm_name(findings.norm)}"
+    report.plot(Plot("Share of right answers", axis, "right answers", curves, y_range=(0.0, 1.0), percent=True))
+    rows = [["0", *_row(clean), percent(clean.value), Words("not available")]]
+    for point in points:
+        rows.append(
+            [f"{point.strength:g}", *_row(point.robust), percent(point.single_step.value), Words("not available")]
+        )
+    columns = ["Strength", "All attacks", "Low", "High", "One gradient step", "Certified"]
+    report.table(columns, rows, numeric=range(6))
+
+
+def _row(right: Share) -> list[str]:
+    return [percent(right.value), percent(right.low), percent(right.high)]
+
+
+def _damage(report: Report, findings: Findings) -> None:
+    if not findings.damage:
+        return
+    report.section("Damage without malice")
+    names = {"noise": Words("Gaussian noise"), "missing": Words("Missing values")}
+    rows = [[names[damage.kind], _level(damage.kind, damage.level), *_row(damage.right)] for damage in findings.damage]
+    report.table(["Damage", "Level", "Right answers", "Low", "High"], rows, numeric=[1, 2, 3, 4])
+    report.paragraph(
+        "Noise is given by its standard deviation, missing values by the share of columns that are missing."
+    )
+
+
+def _level(kind: str, level: float) -> str:
+    return percent(level) if kind == "missing" else f"{level:g}"
+
+
+def _flags(report: Report, findings: Findings) -> None:
+    report.section("How far this result can be trusted")
+    words = {"red": Words("red"), "amber": Words("amber"), "passed": Words("passed")}
+    rows = [[words[flag.level], Words(flag.title), Words(flag.why), Words(flag.next)] for flag in findings.flags]
+    report.table(["Level", "Check", "Why", "Next"], rows)
+
+
+def _pictures(report: Report, findings: Findings, folder: Path) -> None:
+    last = [pair for pair in findings.worst if pair.strength == findings.curve[-1].strength]
+    if not last:
+        return
+    report.section("Worst examples")
+    report.paragraph("The most confident mistakes at the largest strength: as it is, then as the attack changed it.")
+    pictures = []
+    for pair in last:
+        pictures.append((f"{pair.label} {pair.label_confidence:.2f}", (folder / pair.original).read_bytes()))
+        pictures.append((f"→ {pair.mistake} {pair.mistake_confidence:.2f}", (folder / pair.adversarial).read_bytes()))
+    report.images(pictures)

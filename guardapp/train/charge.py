@@ -1,0 +1,69 @@
+"""Charging a run to the dataset's budget: before a block of steps the ledger holds its ε, or the block is not taken."""
+
+from __future__ import annotations
+
+from guardapp.errors import GuardError
+from guardapp.train.accounting import accountant
+from guardapp.train.plan import Plan
+from guardapp.vault.ledger import Ledger
+
+ADJACENCY = "add-or-remove-one"
+EXHAUSTED = "ledger.exhausted"
+
+
+class Charge:
+    """One run's account. run: its name in the ledger; dataset: the fingerprint."""
+
+    def __init__(self, ledger: Ledger, run: str, dataset: str, plan: Plan) -> None:
+        self._ledger, self._run, self._dataset, self._plan = ledger, run, dataset, plan
+
+    @property
+    def reserved(self) -> int:
+        """The steps that the ledger holds for this run, in all."""
+        runs = self._ledger.balance(self._dataset).runs
+        return next((known.reserved for known in runs if known.run == self._run), 0)
+
+    def check_room(self) -> None:
+        """Raise GuardError `ledger.exhausted` now if the whole run would not fit, rather than after most of it."""
+        balance = self._ledger.balance(self._dataset)
+        if balance.budget_epsilon is None or balance.budget_delta is None:
+            return
+        others = [run for run in balance.runs if run.run != self._run]
+        epsilon = sum(run.epsilon for run in others) + self._plan.epsilons[-1]
+        delta = sum(run.delta for run in others) + (self._plan.delta or 0)
+        if epsilon > balance.budget_epsilon * (1 + 1e-9) or delta > balance.budget_delta * (1 + 1e-9):
+            raise GuardError(
+                f"The privacy budget of {balance.name} does not allow this training",
+                f"with it, ε would come to {epsilon:.4g} and δ to {delta:.4g}; the budget is "
+                f"{balance.budget_epsilon:.4g} and {balance.budget_delta:.4g}",
+                "Train with a smaller ε, or ask the dataset's owner to set a larger budget.",
+                EXHAUSTED,
+                answer="no",
+            )
+
+    def reserve(self, steps: int) -> None:
+        """Charge the first `steps` steps, durably. Raises GuardError `ledger.exhausted`, and then nothing is charged."""
+        plan = self._plan
+        assert plan.delta is not None
+        mechanism = {
+            "mechanism": "poisson-sampled gaussian",
+            "noise_multiplier": plan.noise,
+            "sample_rate": plan.rate,
+            "clip": plan.clip,
+            "accountant": accountant(),
+        }
+        self._ledger.reserve(
+            self._run,
+            self._dataset,
+            steps=steps,
+            epsilon=plan.epsilon_at(steps),
+            delta=plan.delta,
+            mechanism=mechanism,
+            adjacency=ADJACENCY,
+        )
+
+    def commit(self, steps: int) -> None:
+        self._ledger.commit(self._run, self._dataset, steps)
+
+    def close(self) -> None:
+        self._ledger.close(self._run, self._dataset)

@@ -1,0 +1,282 @@
+"""Private training as a job: what the user chooses, and what happens."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import ConfigDict, Field, model_validator
+
+from guardapp.errors import GuardError
+from guardapp.formats.datasets import DataSpec, Dataset, held_back, load_dataset
+from guardapp.formats.models import ModelCard, build, complete_options, save_model
+from guardapp.progress import Progress
+from guardapp.spec import Result, Spec
+from guardapp.train.charge import Charge
+from guardapp.train.plan import Plan, Privacy, make_plan, public_examples
+from guardapp.train.recipes import Name, Shape, choose
+from guardapp.train.report import write_metrics, write_report
+from guardapp.train.state import Run, read_run, write_run
+from guardapp.train.statement import NO_GUARANTEE, state
+
+if TYPE_CHECKING:
+    from guardapp.train.session import Session
+
+
+class TrainSpec(Spec, kind="train"):
+    """Train a model so that it discloses little about any row of its data."""
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, serialize_by_alias=True)
+    resumable: ClassVar[bool] = True
+
+    data: DataSpec
+    recipe: Name = Field("auto", description="Model and schedule; auto picks by the kind of data.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Options of the model's architecture.")
+    privacy: Privacy | None = Field(description="The guarantee; null trains without any, for comparison.")
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="Initialisation and split only; never noise or sampling.")
+    batch: int | None = Field(None, ge=1, le=10**7, description="Expected examples in a step.")
+    steps: int | None = Field(None, ge=1, le=10**6)
+    clip: float | None = Field(None, gt=0, le=1e6, description="The norm that each row's gradient is clipped to.")
+    learning_rate: float | None = Field(None, gt=0, le=1e6)
+    max_examples: int | None = Field(None, ge=1, description="Expected rows of a training without privacy.")
+
+    @model_validator(mode="after")
+    def _public_choices(self) -> TrainSpec:
+        if self.data.part != "all":
+            raise ValueError("data.part is chosen by the training itself: it trains on one part and measures on the other")
+        if self.privacy is not None and self.data.limit is not None:
+            raise ValueError("data.limit cannot be used with privacy: which rows are the first depends on the others")
+        if self.privacy is not None and self.max_examples is not None:
+            raise ValueError("max_examples belongs into privacy")
+        return self
+
+    def overridden(self) -> tuple[str, ...]:
+        """Settings of the recipe that the user chose otherwise."""
+        return tuple(name for name in ("options", "batch", "steps", "clip", "learning_rate") if getattr(self, name))
+
+
+class TrainResult(Result):
+    """test_accuracy: on the held-back rows, None without any; epsilon and delta: None for a training without privacy."""
+
+    test_accuracy: float | None
+    epsilon: float | None
+    epsilon_replace_one: float | None
+    delta: float | None
+    noise_multiplier: float | None
+    sample_rate: float
+    steps: int
+    clip: float | None
+    seconds: float
+
+
+def run(spec: TrainSpec, out: Path, progress: Progress) -> TrainResult:
+    """Load, plan, charge and train, then write model, metrics, statement and report into `out`."""
+    started = time.perf_counter()
+    with progress.stage("Reading the data"):
+        data = load_dataset(spec.data)
+    progress.checkpoint()
+    held = held_back(data.digests, spec.data.test_fraction, spec.seed)
+    if held.all():
+        raise GuardError(
+            "There is nothing to learn from", "every row was held back", "Choose a smaller test_fraction.", "data.empty"
+        )
+    with progress.stage("Planning"):
+        current, resumed = _this_run(spec, data, progress)
+    plan = current.plan
+    _tell(plan, progress)
+    session, model = _session(spec, data, held, current, progress)
+    lost_before = session.charge.reserved if session.charge is not None and resumed else 0
+    session.run()
+    with progress.stage("Writing"):
+        accuracy = session.accuracy() if held.any() else None
+        statement = state(
+            plan,
+            session.charged,
+            derived=data.derived,
+            overridden=spec.overridden(),
+            held_fraction=spec.data.test_fraction,
+            stopped_early=session.stopped_early,
+            lost_steps=bool(lost_before) and len({int(r["step"]) for r in session.history}) < session.charged,
+        )
+        result = _result(plan, session, accuracy, statement, time.perf_counter() - started)
+        _write(spec, data, plan, session, model, result, statement, out, progress)
+    if session.charge is not None:
+        session.charge.close()
+    return result
+
+
+def _this_run(spec: TrainSpec, data: Dataset, progress: Progress) -> tuple[Run, bool]:
+    """The run that was interrupted in the resume folder, if it is this one; else a new one, written down."""
+    name = hashlib.sha256(spec.model_dump_json(exclude={"name", "device"}).encode()).hexdigest()
+    folder = progress.resume_folder
+    if folder is not None and (earlier := read_run(folder)) is not None:
+        if earlier.spec == name and earlier.dataset == data.fingerprint:
+            return earlier, True
+        raise GuardError(
+            "The training cannot go on",
+            "its data or its settings are not those it was started with",
+            "Put the data back as it was, or start a new training.",
+            "train.changed",
+        )
+    if spec.privacy is not None:
+        examples = public_examples(spec.privacy.max_examples, spec.data.test_fraction)
+    else:
+        examples = public_examples(spec.max_examples or len(data), spec.data.test_fraction)
+    recipe = choose(
+        spec.recipe,
+        Shape(data.kind, examples),
+        batch=spec.batch,
+        steps=spec.steps,
+        clip=spec.clip,
+        learning_rate=spec.learning_rate,
+    )
+    complete_options(recipe.architecture, spec.options, data.input_shape)  # refuse bad options before the budget is touched
+    plan = make_plan(recipe, examples, len(data.classes), spec.privacy)
+    current = Run(run=f"{spec.name or 'training'} {uuid.uuid4().hex[:12]}", dataset=data.fingerprint, spec=name, plan=plan)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_run(folder, current)
+    return current, False
+
+
+def _tell(plan: Plan, progress: Progress) -> None:
+    """What the window shows before and beside the curves; public figures only."""
+    progress.facts(
+        private=plan.private,
+        architecture=plan.architecture,
+        steps=plan.steps,
+        steps_per_epoch=plan.steps_per_epoch,
+        epochs=plan.steps / plan.steps_per_epoch,
+        batch=plan.batch,
+        clip=plan.clip,
+        sample_rate=plan.rate,
+        noise_multiplier=plan.noise,
+        delta=plan.delta,
+        budget=plan.target,
+        predicted_epsilon=plan.epsilons[-1] if plan.private else None,
+        predicted_curve=[list(point) for point in zip(plan.ends, plan.epsilons, strict=False)],
+    )
+
+
+def _session(spec: TrainSpec, data: Dataset, held: Any, current: Run, progress: Progress) -> tuple[Session, Any]:
+    """The model and everything that its training needs, on the chosen device."""
+    import torch
+
+    from guardapp.formats.device import choose_device, choose_threads
+    from guardapp.train.admissible import check_admissible
+    from guardapp.train.clipping import clipped_sum
+    from guardapp.train.session import Examples, Session, features_first, through_features
+    from guardapp.vault.ledger import Ledger
+
+    plan = current.plan
+    device = choose_device(progress.device if progress.device != "auto" else spec.device)
+    torch.manual_seed(spec.seed)
+    model = build(plan.architecture, spec.options, data.input_shape, len(data.classes)).to(device)
+    check_admissible(model, data.input_shape)
+    features, trained = features_first(model)
+    x, y = torch.from_numpy(data.x), torch.from_numpy(data.y)
+    if features is not None:
+        with progress.stage("Computing features", total=len(x)) as stage:
+            x = through_features(features.to("cpu"), x, stage.advance)
+            features.to(device)
+    mask = torch.from_numpy(held)
+    sample = torch.zeros(min(plan.batch, 64), *x.shape[1:], device=device)
+    labels = torch.zeros(len(sample), dtype=torch.int64, device=device)
+    if device == "cpu":
+        choose_threads(lambda: clipped_sum(trained, sample, labels, clip=1.0, loss_bound=1.0, physical=64))
+    charge = None
+    if plan.private:
+        ledger = Ledger()
+        source = spec.data.images or spec.data.table
+        assert source is not None
+        ledger.register(data.fingerprint, source.name)
+        charge = Charge(ledger, current.run, current.dataset, plan)
+        charge.check_room()
+    session = Session(
+        plan,
+        trained,
+        Examples(x[~mask].to(device), y[~mask].to(device)),
+        Examples(x[mask].to(device), y[mask].to(device)),
+        progress,
+        charge=charge,
+        folder=progress.resume_folder,
+    )
+    return session, model
+
+
+def _result(
+    plan: Plan, session: Session, accuracy: float | None, statement: dict[str, Any], seconds: float
+) -> TrainResult:
+    shown = f"{accuracy:.1%} accuracy" if accuracy is not None else "trained"
+    epsilon = statement.get("epsilon")
+    headline = f"ε = {epsilon:.2f} of {plan.target:g} · {shown}" if plan.private else f"no guarantee · {shown}"
+    return TrainResult(
+        headline=headline,
+        test_accuracy=accuracy,
+        epsilon=epsilon,
+        epsilon_replace_one=statement.get("epsilon_replace_one"),
+        delta=plan.delta,
+        noise_multiplier=plan.noise,
+        sample_rate=plan.rate,
+        steps=session.charged,
+        clip=plan.clip if plan.private else None,
+        seconds=round(seconds, 3),
+    )
+
+
+def _write(
+    spec: TrainSpec,
+    data: Dataset,
+    plan: Plan,
+    session: Session,
+    model: Any,
+    result: TrainResult,
+    statement: dict[str, Any],
+    out: Path,
+    progress: Progress,
+) -> None:
+    options = complete_options(plan.architecture, spec.options, data.input_shape)
+    card = ModelCard(
+        architecture=plan.architecture,  # type: ignore[arg-type]  # a name that complete_options accepts
+        options=options,
+        input=data.kind,
+        input_shape=data.input_shape,
+        classes=list(data.classes),
+        encoding=data.schema,
+        normalisation={"mean": float(options["mean"]), "scale": float(options["scale"])},
+        guarantee=(
+            f"(ε = {result.epsilon:.4g}, δ = {result.delta:g}) differential privacy for one row, see statement.json."
+            if plan.private
+            else NO_GUARANTEE
+        ),
+    )
+    weights, beside = save_model(model, card, out)
+    write_metrics(out / "metrics.csv", session.history)
+    (out / "statement.json").write_text(_json(statement), encoding="utf-8")
+    summary = {**result.model_dump(exclude={"headline", "holds"}), "statement": statement}
+    (out / "report.json").write_text(_json(summary), encoding="utf-8")
+    source = spec.data.images or spec.data.table
+    assert source is not None
+    write_report(
+        out / "report.html",
+        title=spec.name or source.name,
+        plan=plan,
+        history=session.history,
+        summary=summary,
+        spec=spec.model_dump(mode="json", exclude_none=True),
+    )
+    for name, path in (("weights", weights), ("card", beside)):
+        progress.artifact(name, path)
+    for name, file in (("metrics", "metrics.csv"), ("statement", "statement.json"), ("report", "report.html")):
+        progress.artifact(name, out / file)
+
+
+def _json(document: dict[str, Any]) -> str:
+    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+
+
+__all__ = ["TrainResult", "TrainSpec", "run"]

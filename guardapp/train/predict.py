@@ -1,0 +1,75 @@
+"""What a run would cost and how long it would take, before it is started. Needs no torch; about a second."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+from guardapp.train import accounting
+from guardapp.train.plan import Plan, Privacy, make_plan, public_examples
+from guardapp.train.recipes import Name, Shape, choose
+
+_MILLISECONDS = {"logistic": (0.6, 0.0015), "mlp": (1.0, 0.004), "cnn": (8.0, 0.33), "features-linear": (8.0, 0.010)}
+"""Measured on one core of a two-core machine: a step's fixed part (noise, bookkeeping) and per example, in ms."""
+
+
+class Prediction(TypedDict):
+    """epsilon:  at the end of the run, never more than the target
+    curve:    (step, ε) at the end of every block
+    sigma:    noise multiplier; sample_rate, steps, batch, clip: the schedule
+    epochs:   expected passes over the public number of examples
+    seconds:  a rough estimate for one core
+    """
+
+    architecture: str
+    epsilon: float
+    curve: list[tuple[int, float]]
+    sigma: float
+    sample_rate: float
+    steps: int
+    batch: int
+    clip: float
+    epochs: float
+    seconds: float
+
+
+def predict(
+    privacy: Privacy,
+    recipe: Name = "auto",
+    kind: Literal["image", "table"] = "table",
+    *,
+    test_fraction: float = 0.1,
+    classes: int = 10,
+    batch: int | None = None,
+    steps: int | None = None,
+    clip: float | None = None,
+) -> Prediction:
+    """The prediction for a run with these settings. Raises GuardError train.recipe, train.unreachable."""
+    examples = public_examples(privacy.max_examples, test_fraction)
+    chosen = choose(recipe, Shape(kind, examples), batch=batch, steps=steps, clip=clip)
+    return describe(make_plan(chosen, examples, classes, privacy))
+
+
+def describe(plan: Plan) -> Prediction:
+    fixed, each = _MILLISECONDS[plan.architecture]
+    return Prediction(
+        architecture=plan.architecture,
+        epsilon=plan.epsilons[-1],
+        curve=list(zip(plan.ends, plan.epsilons, strict=True)),
+        sigma=plan.mechanism.noise,
+        sample_rate=plan.rate,
+        steps=plan.steps,
+        batch=plan.batch,
+        clip=plan.clip,
+        epochs=plan.steps / plan.steps_per_epoch,
+        seconds=plan.steps * (fixed + each * plan.batch) / 1000,
+    )
+
+
+def noise_for(epsilon: float, delta: float, rate: float, steps: int) -> float:
+    """The noise multiplier σ that keeps `epsilon` over `steps` steps at sample rate `rate`."""
+    return accounting.calibrate(epsilon, rate, steps, delta).noise
+
+
+def epsilon_for(noise: float, delta: float, rate: float, steps: int) -> float:
+    """ε of `steps` steps with noise multiplier `noise` at sample rate `rate`."""
+    return accounting.epsilon(accounting.Mechanism(noise, rate), steps, delta)

@@ -1,0 +1,77 @@
+"""Recipes: a model and a schedule that need no tuning, from public facts alone.
+
+Everything here is a function of the kind of data, the public bound on the number of examples, and ε: never of the data, because
+a setting that was tuned on private rows discloses something about them that no accountant counts.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, NamedTuple
+
+from guardapp.errors import GuardError
+
+Name = Literal["auto", "logistic", "mlp", "cnn", "features-linear"]
+
+
+class Recipe(NamedTuple):
+    """A schedule.
+
+    batch: expected examples in a step; the sample rate is batch / public bound
+    clip:  the norm that each example's gradient is clipped to
+    optimizer: "sgd" (momentum 0.9) or "adam"; the rate falls linearly to 0
+    """
+
+    architecture: str
+    batch: int
+    steps: int
+    clip: float
+    learning_rate: float
+    optimizer: Literal["sgd", "adam"]
+
+
+class Shape(NamedTuple):
+    """What a recipe may depend on: the kind of data, and the public bound on the examples that are trained on."""
+
+    kind: Literal["image", "table"]
+    examples: int
+
+
+def choose(
+    name: str,
+    shape: Shape,
+    *,
+    batch: int | None = None,
+    steps: int | None = None,
+    clip: float | None = None,
+    learning_rate: float | None = None,
+) -> Recipe:
+    """The recipe called `name`, with what the user overrides. Raises GuardError `train.recipe` for a wrong kind of data."""
+    architecture = ("features-linear" if shape.kind == "image" else "mlp") if name == "auto" else name
+    if architecture in ("cnn", "features-linear") and shape.kind == "table":
+        raise GuardError(
+            f"The recipe {architecture} does not fit this data",
+            "it is for images, and the data is a table",
+            "Choose auto, logistic or mlp.",
+            "train.recipe",
+        )
+    epochs, most, norm, rate, optimizer = _DEFAULTS[architecture]
+    size = batch or min(most, max(16, shape.examples // 14))
+    size = min(size, shape.examples)
+    return Recipe(
+        architecture,
+        batch=size,
+        steps=steps or max(1, math.ceil(epochs * shape.examples / size)),
+        clip=clip or norm,
+        learning_rate=learning_rate or rate,
+        optimizer=optimizer,
+    )
+
+
+_DEFAULTS: dict[str, tuple[float, int, float, float, Literal["sgd", "adam"]]] = {
+    # epochs, largest batch, clip, learning rate, optimizer
+    "logistic": (20, 2048, 1.0, 0.02, "adam"),
+    "mlp": (20, 2048, 1.0, 0.004, "adam"),
+    "cnn": (25, 2048, 0.5, 0.003, "adam"),
+    "features-linear": (45, 4096, 1.0, 16.0, "sgd"),
+}

@@ -1,0 +1,259 @@
+"""The training loop: charge a block, take its steps, keep the state, and show what may be shown."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from guardapp.errors import GuardError
+from guardapp.progress import Paused, Progress
+from guardapp.train.charge import EXHAUSTED, Charge
+from guardapp.train.clipping import clipped_sum, example_loss
+from guardapp.train.noise import PrivateRandom
+from guardapp.train.optimizers import Optimizer
+from guardapp.train.plan import Plan
+from guardapp.train.state import Saved, read_state, write_state
+
+PHYSICAL = {"cnn": 256}
+DEFAULT_PHYSICAL = 4096
+"""Examples in memory at a time. Small chunks of convolutions stay in the cache (measured: 256 is best on CPUs)."""
+MEASUREMENTS = 25
+"""How often the held-back rows are measured during a run; with at most `MEASURED_ROWS` of them until the end."""
+MEASURED_ROWS = 2000
+
+
+class Examples(NamedTuple):
+    """x: (n, …) float32, y: (n,) int64, both on the device of the model."""
+
+    x: Tensor
+    y: Tensor
+
+
+@dataclass
+class Session:
+    """One run of a plan.
+
+    model:  what is trained (of a model with fixed features, only what comes after them)
+    train:  the private rows; held: the held-back rows, which no guarantee covers
+    charge: the account; None for a run without privacy
+    folder: where the state is kept; None if it cannot be resumed
+    """
+
+    plan: Plan
+    model: nn.Module
+    train: Examples
+    held: Examples
+    progress: Progress
+    charge: Charge | None = None
+    folder: Path | None = None
+    history: list[dict[str, float]] = field(default_factory=list)
+    charged: int = 0
+    """Steps that are charged: those taken, and those lost in a crash. For a run without privacy, steps taken."""
+    stopped_early: str = ""
+
+    def __post_init__(self) -> None:
+        self._parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self._optimizer = Optimizer(self.plan.optimizer, [p.data for p in self._parameters])
+        self._random = PrivateRandom()
+        self._physical = PHYSICAL.get(self.plan.architecture, DEFAULT_PHYSICAL)
+        self._position = 0
+        self._seconds = 0.0
+        self._steps_timed = 0
+
+    def run(self) -> None:
+        """Take every step that is still allowed. Raises Paused once the state is safe, Stopped when asked to stop."""
+        self._restore()
+        plan = self.plan
+        with self.progress.stage("Training", total=plan.steps) as stage:
+            self._measure_first()
+            stage.reach(self._position)
+            while (end := self._next_block()) is not None:
+                if not self._reserve(end):
+                    return
+                while self._position < end:
+                    self._one_step()
+                    stage.reach(self._position)
+                    if self.progress.pause_wanted and self.folder is not None:
+                        self._keep(unused=end - self._position)
+                        raise Paused
+                if self._measurement_due(end):
+                    self._measure(MEASURED_ROWS)
+                self._keep(unused=0)
+                if self.charge is not None:
+                    self.charge.commit(end)
+
+    def accuracy(self) -> float:
+        """On all held-back rows; nan if there are none."""
+        return self._held_figures(len(self.held.y))[1]
+
+    def _next_block(self) -> int | None:
+        """The end of the block to work on: the charged one while it is unfinished, else the next."""
+        return self.charged if self._position < self.charged else self.plan.block_after(self.charged)
+
+    def _reserve(self, end: int) -> bool:
+        """Charge up to `end`; False when the budget, which another run may have drawn on, has no room left."""
+        if self.charge is not None and end > self.charged:
+            try:
+                self.charge.reserve(end)
+            except GuardError as error:
+                if error.code != EXHAUSTED or self._position == 0:
+                    raise
+                self.stopped_early = "the budget of the dataset has no room for more steps"
+                self.progress.log("Training ends early: the budget of the dataset has no room for more steps.", "warning")
+                return False
+        self.charged = end
+        if self.plan.private:
+            self.progress.metric("epsilon", end, self.plan.epsilon_at(end))
+        return True
+
+    def _restore(self) -> None:
+        """Go on where the weights are; what is charged and not known to be untaken counts as gone."""
+        saved = read_state(self.folder) if self.folder is not None else None
+        if saved is not None:
+            for index, parameter in enumerate(self._parameters):
+                parameter.data.copy_(saved.tensors[f"weight.{index}"])
+            self._optimizer.restore(saved.tensors)
+            self.history = saved.history
+        self.charged = self.charge.reserved if self.charge is not None else (saved.steps if saved else 0)
+        self._position = self.charged
+        if saved is not None and saved.unused and saved.steps + saved.unused == self.charged:
+            self._position = saved.steps
+            # from here on these steps may be taken, so a later crash must not find them marked as untaken
+            self._keep(unused=0, steps=self.charged)
+
+    def _keep(self, *, unused: int, steps: int | None = None) -> None:
+        if self.folder is None:
+            return
+        weights = {f"weight.{index}": p.data for index, p in enumerate(self._parameters)}
+        where = self._position if steps is None else steps
+        write_state(self.folder, Saved({**weights, **self._optimizer.state()}, where, unused, self.history))
+
+    def _one_step(self) -> None:
+        started = time.perf_counter()
+        chosen = torch.from_numpy(self._random.poisson_sample(len(self.train.y), self.plan.rate)).to(self.train.y.device)
+        x, y = self.train.x[chosen], self.train.y[chosen]
+        gradients, loss = self._private_mean(x, y) if self.plan.private else self._plain_mean(x, y)
+        rate = self.plan.learning_rate * (1 - self._position / self.plan.steps)
+        self._optimizer.step(gradients, rate)
+        self._position += 1
+        self._seconds += time.perf_counter() - started
+        self._steps_timed += 1
+        self.progress.metric("loss", self._position, loss)
+        self._row(training_loss=loss)
+
+    def _private_mean(self, x: Tensor, y: Tensor) -> tuple[list[Tensor], float]:
+        """The noisy clipped sums over the public divisor; a step without examples gets noise as well."""
+        plan = self.plan
+        total = self._within_memory(x, y)
+        noisy = []
+        for parameter, gradient in zip(self._parameters, total.gradients, strict=True):
+            noise = self._random.gaussians(parameter.numel()) * (plan.mechanism.gradient_noise * plan.clip)
+            # added in double precision and rounded once, so that the sum's own last bits do not show through
+            exact = gradient.detach().cpu().double().numpy() + noise.reshape(parameter.shape)
+            mean = np.asarray(exact / plan.divisor, np.float32)
+            noisy.append(torch.from_numpy(mean).to(parameter.device, parameter.dtype))
+        loss = total.loss + float(self._random.gaussians(1)[0]) * plan.mechanism.loss_noise * plan.loss_bound
+        return noisy, loss / plan.divisor
+
+    def _within_memory(self, x: Tensor, y: Tensor):  # type: ignore[no-untyped-def]
+        """The clipped sum; when the device's memory is full, in chunks of half the size, from the same sample."""
+        while True:
+            try:
+                return clipped_sum(
+                    self.model, x, y, clip=self.plan.clip, loss_bound=self.plan.loss_bound, physical=self._physical
+                )
+            except torch.OutOfMemoryError:
+                if self._physical == 1:
+                    raise GuardError(
+                        "The device's memory is full",
+                        "not even one example fits beside the model",
+                        "Choose a smaller model, or train on the CPU.",
+                        "train.memory",
+                    ) from None
+                self._physical //= 2
+                torch.cuda.empty_cache()
+                self.progress.log(f"The device's memory is full: going on with {self._physical} examples at a time.")
+
+    def _plain_mean(self, x: Tensor, y: Tensor) -> tuple[list[Tensor], float]:
+        """Ordinary training, for comparison: no clipping, no noise, no guarantee."""
+        if not len(y):
+            return [torch.zeros_like(p) for p in self._parameters], 0.0
+        total = [torch.zeros_like(p) for p in self._parameters]
+        loss = 0.0
+        for start in range(0, len(y), self._physical):
+            part = slice(start, start + self._physical)
+            value = example_loss(self.model(x[part]), y[part]).sum() / len(y)
+            for into, gradient in zip(total, torch.autograd.grad(value, self._parameters), strict=True):
+                into += gradient
+            loss += float(value.detach())
+        return total, loss
+
+    def _measurement_due(self, end: int) -> bool:
+        every = math.ceil(len(self.plan.ends) / MEASUREMENTS)
+        return self.plan.ends.index(end) % every == every - 1 or end == self.plan.steps
+
+    def _measure_first(self) -> None:
+        if not self.history:
+            self._measure(MEASURED_ROWS)
+
+    def _measure(self, rows: int) -> None:
+        if not len(self.held.y):
+            return
+        loss, accuracy = self._held_figures(rows)
+        self.progress.metric("validation", self._position, loss)
+        self.progress.metric("accuracy", self._position, accuracy)
+        self._row(validation_loss=loss, validation_accuracy=accuracy)
+        if self._steps_timed:
+            # the expected number of examples, a public figure: how many there really were is private
+            speed = self._steps_timed * self.plan.batch / max(self._seconds, 1e-9)
+            self.progress.facts(examples_per_second=round(speed), accuracy=round(accuracy, 4))
+
+    @torch.no_grad()
+    def _held_figures(self, rows: int) -> tuple[float, float]:
+        """Mean loss and accuracy on the first `rows` held-back rows."""
+        if not len(self.held.y):
+            return math.nan, math.nan
+        self.model.eval()
+        loss, right = 0.0, 0
+        rows = min(rows, len(self.held.y))
+        for start in range(0, rows, 1000):
+            part = slice(start, min(start + 1000, rows))
+            logits = self.model(self.held.x[part])
+            loss += float(example_loss(logits, self.held.y[part]).sum())
+            right += int((logits.argmax(1) == self.held.y[part]).sum())
+        self.model.train()
+        return loss / rows, right / rows
+
+    def _row(self, **figures: float) -> None:
+        """Figures of one step, for metrics.csv."""
+        if not self.history or self.history[-1]["step"] != self._position:
+            epsilon = self.plan.epsilon_at(self.charged) if self.plan.private else math.nan
+            epoch = self._position / self.plan.steps_per_epoch
+            self.history.append({"step": self._position, "epoch": epoch, "epsilon": epsilon})
+        self.history[-1].update({name: value for name, value in figures.items() if math.isfinite(value)})
+
+
+def features_first(model: nn.Module) -> tuple[nn.Module | None, nn.Module]:
+    """(fixed features, what is trained after them); (None, model) for a model without such a split."""
+    features, head = getattr(model, "features", None), getattr(model, "head", None)
+    if isinstance(features, nn.Module) and isinstance(head, nn.Module) and not list(features.parameters()):
+        return features, head
+    return None, model
+
+
+@torch.no_grad()
+def through_features(features: nn.Module, x: Tensor, advance: Callable[[int], None]) -> Tensor:
+    """The fixed features of every row, computed once; `advance` is told of each piece."""
+    pieces = []
+    for start in range(0, len(x), 500):
+        pieces.append(features(x[start : start + 500]))
+        advance(min(500, len(x) - start))
+    return torch.cat(pieces) if pieces else features(x)

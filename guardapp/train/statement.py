@@ -1,0 +1,103 @@
+"""The privacy statement: what is promised, by which mechanism, and what is not covered, in words and for programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from guardapp.train import noise
+from guardapp.train.accounting import LOSS_SHARE, accountant, grid_interval, replace_one_epsilon
+from guardapp.train.plan import Plan
+
+FORMAT = "guardapp-privacy-statement/1"
+
+NO_GUARANTEE = "This model was trained without differential privacy. Nothing is promised about its training data."
+
+
+def state(
+    plan: Plan,
+    charged: int,
+    *,
+    derived: tuple[str, ...],
+    overridden: tuple[str, ...],
+    held_fraction: float,
+    stopped_early: str,
+    lost_steps: bool,
+) -> dict[str, Any]:
+    """The statement of a run that was charged `charged` steps.
+
+    derived:    what was read from the data and counts as public ("classes", "schema", "image shape")
+    overridden: settings that the user chose and that may have been tuned on the same data
+    """
+    if not plan.private:
+        return {"format": FORMAT, "guarantee": "none", "words": [NO_GUARANTEE]}
+    assert plan.target is not None and plan.delta is not None
+    mechanism = plan.mechanism
+    epsilon = plan.epsilon_at(charged)
+    replace = replace_one_epsilon(mechanism, charged, plan.delta, interval=grid_interval(plan.target))
+    fields: dict[str, Any] = {
+        "format": FORMAT,
+        "guarantee": "differential privacy",
+        "unit": "one row",
+        "adjacency": "add-or-remove-one",
+        "epsilon": epsilon,
+        "delta": plan.delta,
+        "epsilon_replace_one": replace,
+        "epsilon_replace_one_method": "upper bound: one removal and one addition",
+        "target_epsilon": plan.target,
+        "sampler": "Poisson: each row by itself in each step",
+        "sample_rate": plan.rate,
+        "steps": charged,
+        "clip": plan.clip,
+        "clipping": "flat, per row, over all trained weights",
+        "noise_multiplier": mechanism.noise,
+        "gradient_noise_multiplier": mechanism.gradient_noise,
+        "loss_noise_multiplier": mechanism.loss_noise,
+        "loss_bound": plan.loss_bound,
+        "loss_share": LOSS_SHARE,
+        "divisor": plan.divisor,
+        "divisor_source": "public: expected batch from max_examples",
+        "max_examples_trained": plan.examples,
+        "accountant": accountant(),
+        "generator": noise.NAME,
+        "released": ["the trained weights", "the training loss of every step, with noise", "the weights after every step"],
+        "not_covered": _not_covered(derived, overridden, held_fraction),
+        "stopped_early": stopped_early or None,
+        "resumed_after_loss": lost_steps,
+    }
+    fields["words"] = _words(fields)
+    return fields
+
+
+def _words(fields: dict[str, Any]) -> list[str]:
+    return [
+        f"Whoever sees the model and the training curve learns little about any one row: adding or removing a row "
+        f"changes the probability of any outcome by a factor of at most e^{fields['epsilon']:.4g}, except with "
+        f"probability {fields['delta']:g}.",
+        f"If a row is replaced by another instead, ε is at most {fields['epsilon_replace_one']:.4g}.",
+        "The unit is one row: a person with several rows is protected less, in proportion to their rows.",
+        f"In each of {fields['steps']} steps every row took part with probability {fields['sample_rate']:.6g}, by itself; "
+        f"its gradient was clipped to norm {fields['clip']:g}; Gaussian noise was added to the sum.",
+        f"The noise came from a cryptographic generator whose key was not stored; ε was computed by {fields['accountant']}.",
+    ]
+
+
+def _not_covered(derived: tuple[str, ...], overridden: tuple[str, ...], held_fraction: float) -> list[str]:
+    found = []
+    if held_fraction > 0:
+        found.append(
+            "The held-back rows, with which accuracy and validation loss were measured exactly: they were not trained "
+            "on, and no guarantee covers them."
+        )
+    if "classes" in derived:
+        found.append("The list of classes, which was read from the data and counts as public.")
+    if "image shape" in derived:
+        found.append("The size of the images, which counts as public.")
+    if "schema" in derived:
+        found.append("schema: derived from the data (not covered).")
+    if overridden:
+        found.append(
+            f"The choice of {', '.join(overridden)}: if it was tuned on the same data, earlier runs have to be counted too; "
+            "the ledger counts those made with this program."
+        )
+    found.append("The file hashes in job.json and the time that training took.")
+    return found
