@@ -172,7 +172,7 @@ class HomePage(Page):
     def _title(text: str, note: str) -> QHBoxLayout:
         title, rest = Label(text, "h3"), Label(note, "small", "muted")
         line = row(title, rest, None)
-        line.setContentsMargins(0, 8, 0, 8)
+        line.setContentsMargins(0, 8, 0, 12)
         return line
 
     def _samples(self) -> QGridLayout:

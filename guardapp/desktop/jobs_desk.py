@@ -29,7 +29,7 @@ class JobsDesk(QObject):
 
     changed(row):    a job is new or different
     removed(id):     a job left the list
-    event(object):   every event of the engine (`guardapp.jobs.events`), these two included
+    news(object):    every event of the engine (`guardapp.jobs.events`), these two included
     loaded():        the rows were read for the first time
     refused(error):  an order could not be carried out (a GuardError)
     ended():         the supervisor is closed; no process of a job is left
@@ -37,7 +37,7 @@ class JobsDesk(QObject):
 
     changed = Signal(object)
     removed = Signal(str)
-    event = Signal(object)
+    news = Signal(object)
     loaded = Signal()
     refused = Signal(object)
     ended = Signal()
@@ -182,4 +182,4 @@ class JobsDesk(QObject):
                 self.removed.emit(event.job_id)
             elif isinstance(event, Notice):
                 self.refused.emit(event.error)
-            self.event.emit(event)
+            self.news.emit(event)

@@ -89,7 +89,7 @@ class Rail(QFrame):
         call_it(self, "Pages")
         self.items = [RailItem(entry) for entry in entries]
         whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 16, 0, 12)
+        whole.setContentsMargins(0, 16, 0, 16)
         whole.setSpacing(_STEP - _ITEM_HEIGHT)
         for item in self.items:
             if item.entry.foot:

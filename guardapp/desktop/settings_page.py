@@ -130,7 +130,9 @@ class SettingsPage(Page):
     def _about() -> Card:
         card = Card("About")
         version = Label("", "body")
-        version.say("guardapp {version}. Everything runs on this computer; nothing is sent anywhere.", version=__version__)
+        version.say(
+            "guardapp {version}. Everything runs on this computer; nothing is sent anywhere.", version=__version__
+        )
         version.setWordWrap(True)
         card.body.addWidget(version)
         fonts = "Licence: Apache-2.0. Inter and JetBrains Mono: SIL Open Font License. Icons: Phosphor, MIT."
@@ -141,7 +143,7 @@ class SettingsPage(Page):
 
     def _choose_language(self, value: str) -> None:
         self.services.settings.put("language", value)
-        speech().choose(cast(Language, value) or system_language())
+        speech().choose(cast(Language, value) if value else system_language())
 
     def _choose_theme(self, value: str) -> None:
         self.services.settings.put("theme", value)
@@ -157,4 +159,3 @@ class SettingsPage(Page):
     def _show_results(self) -> None:
         self._results.put(str(self.services.jobs.results_folder))
         self._results_reset.setVisible(bool(self.services.settings.get("results")))
-

@@ -1,4 +1,4 @@
-"""The thread that drives the queue's supervisor and turns its events into signals. It reads a pipe; torch is elsewhere."""
+"""The thread that drives the queue's supervisor and turns its events into signals. It never touches torch."""
 
 from __future__ import annotations
 
@@ -59,5 +59,5 @@ class SupervisorThread(QThread):
                 self.told.emit(events)
 
     def finish(self, mode: CloseMode) -> None:
-        """Ask the thread to end as `Supervisor.close(mode)` says; `finished` follows, for "leave" after the last job."""
+        """Ask the thread to end as `Supervisor.close(mode)` says; `finished` follows ("leave": after the last job)."""
         self._mode = mode

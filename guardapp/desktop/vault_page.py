@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QVBoxLayout
 
 from guardapp.desktop.home_cards import BudgetLine
@@ -37,7 +36,6 @@ class VaultPage(Page):
 
     name = "vault"
     title_key = "Vault"
-    scrolls = False
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)
@@ -98,6 +96,7 @@ class VaultPage(Page):
         card.body.addWidget(self._empty, 1)
         card.body.addWidget(self.table, 1)
         card.body.addLayout(foot)
+        card.setMinimumHeight(280)
         return card
 
     def _log_card(self) -> Card:
@@ -107,6 +106,7 @@ class VaultPage(Page):
         self.log = AuditModel()
         self.log_table = TableView("Audit log", self.log)
         card.body.addWidget(self.log_table, 1)
+        card.setMinimumHeight(200)
         return card
 
     def _protection_card(self) -> Card:
@@ -283,5 +283,3 @@ class VaultPage(Page):
         self.services.choose_file(
             lambda path: ask_restore(self.window(), self._vault, self.services, path), "Restore a backup…"
         )
-
-

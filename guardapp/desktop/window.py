@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -73,7 +74,7 @@ class Window(QWidget):
         self._lay_out()
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.setFocus()
-        self.find = FindPanel(self, self._findables)
+        self.finder = FindPanel(self, self._findables)
         self._connect()
         self.show_page("home")
 
@@ -100,19 +101,19 @@ class Window(QWidget):
         self.dock.toggled.connect(lambda is_open: self.settings.put("dock_open", is_open))
         self.status.vault_pressed.connect(lambda: self.show_page("vault"))
         self.jobs.refused.connect(self.fail)
-        self.jobs.event.connect(self._hand_on)
+        self.jobs.news.connect(self._hand_on)
         self.jobs.changed.connect(lambda _: self._show_running())
         self.jobs.loaded.connect(self._show_running)
         self.vault.changed.connect(self._show_vault)
         self.vault.passphrase_wanted.connect(self._ask_passphrase)
         shortcuts: list[tuple[str, Callable[[], object]]] = [
-            ("Ctrl+K", self.find.open),
+            ("Ctrl+K", self.finder.open),
             ("Ctrl+O", self._choose_any),
             ("Ctrl+J", lambda: self.dock.set_open(not self.dock.is_open)),
             ("Ctrl+Q", self.close),
         ]
         shortcuts += [
-            (f"Ctrl+{number}", lambda name=name: self.show_page(name)) for number, name in enumerate(self._entries, 1)
+            (f"Ctrl+{number}", partial(self.show_page, name)) for number, name in enumerate(self._entries, 1)
         ]
         for keys, act in shortcuts:
             QShortcut(QKeySequence(keys), self).activated.connect(act)
@@ -187,7 +188,7 @@ class Window(QWidget):
             self.show_page(page).open_job(row)
 
     def open_find(self) -> None:
-        self.find.open()
+        self.finder.open()
 
     def _hand_on(self, event: Any) -> None:
         row = getattr(event, "row", None) or self.jobs.row(getattr(event, "job_id", ""))
@@ -209,25 +210,25 @@ class Window(QWidget):
         self._sessions.append(made)
         return made
 
-    def background(
-        self, work: Callable[[], Any], then: Callable[[Any], None], failed: Failed | None = None
-    ) -> None:
+    def background(self, work: Callable[[], Any], then: Callable[[Any], None], failed: Failed | None = None) -> None:
         self.background_work(work, then, failed)
 
-    def choose_file(self, then: Callable[[Path], None], title: str, filters: str = "", *, folder: bool = False) -> None:
+    def choose_file(
+        self, then: Callable[[Path], object], title: str, filters: str = "", *, folder: bool = False
+    ) -> None:
         dialog = QFileDialog(self, tr(title))
         dialog.setFileMode(QFileDialog.FileMode.Directory if folder else QFileDialog.FileMode.ExistingFile)
         if filters:
             dialog.setNameFilter(tr(filters))
         self._ask(dialog, then)
 
-    def choose_target(self, then: Callable[[Path], None], title: str, name: str) -> None:
+    def choose_target(self, then: Callable[[Path], object], title: str, name: str) -> None:
         dialog = QFileDialog(self, tr(title))
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.selectFile(name)
         self._ask(dialog, then)
 
-    def _ask(self, dialog: QFileDialog, then: Callable[[Path], None]) -> None:
+    def _ask(self, dialog: QFileDialog, then: Callable[[Path], object]) -> None:
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         last = str(self.settings.get("last_folder") or Path.home())
         dialog.setDirectory(last)
@@ -242,7 +243,7 @@ class Window(QWidget):
     def open_folder(self, path: Path) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
 
-    def tell(self, text: str, tone: Tone = "neutral", **values: object) -> None:
+    def tell(self, text: str, tone: Tone = "neutral", **values: Any) -> None:
         self.status.tell(text, tone, **values)
 
     def fail(self, error: GuardError) -> None:
@@ -285,17 +286,19 @@ class Window(QWidget):
 
     def _findables(self) -> list[Findable]:
         found = [
-            Findable(tr(entry.title), tr("Page"), tokens.nav_icon(name), lambda name=name: self.show_page(name))
+            Findable(tr(entry.title), tr("Page"), tokens.nav_icon(name), partial(self.show_page, name))
             for name, entry in self._entries.items()
         ]
         found += [
             Findable(tr("Choose a file…"), "Ctrl+O", "ph.folder-open", self._choose_any),
-            Findable(tr("Open or close the queue"), "Ctrl+J", "ph.queue", lambda: self.dock.set_open(not self.dock.is_open)),
+            Findable(
+                tr("Open or close the queue"), "Ctrl+J", "ph.queue", lambda: self.dock.set_open(not self.dock.is_open)
+            ),
             Findable(tr("Lock the vault"), "", "ph.lock-simple", self.vault.lock),
         ]
         for row in ordered(self.jobs.rows):
             kind = look(row.kind)
-            found.append(Findable(row.name, tr(kind.title), kind.icon, lambda row=row: self.open_job(row)))
+            found.append(Findable(row.name, tr(kind.title), kind.icon, partial(self.open_job, row)))
         return found
 
     # -- size and end ----------------------------------------------------------------------------------------------
@@ -353,5 +356,3 @@ class Window(QWidget):
         self.vault.stop()
         self.jobs.stop()
         self.background_work.stop()
-
-

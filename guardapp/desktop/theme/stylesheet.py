@@ -131,7 +131,7 @@ QTableView, QListView, QTreeView { background: $surface; color: $text; border: n
   selection-background-color: $selected; selection-color: $text; }
 QHeaderView { background: $surface; border: none; }
 QHeaderView::section { background: $surface; color: $muted; border: none; border-bottom: 1px solid $border;
-  padding: 0 8px; }
+  padding: 0 8px 0 12px; }
 QTableCornerButton::section { background: $surface; border: none; }
 QSplitter::handle { background: transparent; }
 """)
