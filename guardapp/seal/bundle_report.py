@@ -116,8 +116,11 @@ def _robustness(report: Report, passport: Passport) -> None:
 def _sealed(report: Report, passport: Passport) -> None:
     if passport.sealed:
         report.section("Sealed files")
-        rows = [(entry.file, f"{entry.bytes:,}", entry.sha256) for entry in passport.sealed]
-        report.table(["File", "Bytes", "SHA-256"], rows, numeric=[1])
+        rows = [
+            (entry.file, f"{entry.bytes:,}", entry.sha256, entry.content_file or Words("not stated"))
+            for entry in passport.sealed
+        ]
+        report.table(["File", "Bytes", "SHA-256", "What is inside"], rows, numeric=[1])
 
 
 def _rows(entry: TrainingPrivacy | Robustness) -> list[tuple[object, object]]:

@@ -111,6 +111,8 @@ class Sealed(Entry):
     bytes: int
     sha256: str
     content_sha256: str | None = Field(description="Of what is inside, as the sealing job states it.")
+    content_job: str | None = Field(description="The job in this bundle that made what is inside, shown by its hash.")
+    content_file: str | None = Field(description="The file of that job.")
 
 
 class Passport(Entry):

@@ -14,12 +14,13 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from guardapp.errors import GuardError
-from guardapp.formats import age_keys
 from guardapp.progress import Progress
+from guardapp.seal.bundle_job import BUNDLE_FOLDER
 from guardapp.seal.inside import Inside, TensorLine, look_inside
+from guardapp.seal.keys import identities
 from guardapp.seal.passport_check import check_passport
-from guardapp.seal.recipients import Identity, RsaIdentity, X25519Identity
-from guardapp.seal.signing import Verdict, verify
+from guardapp.seal.recipients import Identity
+from guardapp.seal.signing import SIGNATURE_NAME, Verdict, verify
 from guardapp.seal.verify_report import write_report
 from guardapp.spec import InputPath, KeyNeed, Result, Spec
 from guardapp.vault import keys as kinds
@@ -77,8 +78,11 @@ class VerifyResult(Result):
 def spec_for(path: Path, vault: Vault | None, *, signature: Path | None = None, key: Path | None = None) -> VerifySpec:
     """What a person means by “verify this”: all signing keys of the vault, and all keys that may open what is sealed.
 
-    From a locked vault only public keys are taken.
+    From a locked vault only public keys are taken. The folder of a finished bundle job stands for the bundle in it.
     """
+    inner = path / BUNDLE_FOLDER
+    if signature is None and not (path / SIGNATURE_NAME).exists() and (inner / SIGNATURE_NAME).exists():
+        path = inner
     own = vault.keys() if vault else []
     usable = own if vault and not vault.locked else []
     return VerifySpec(
@@ -163,18 +167,7 @@ def _trusted(spec: VerifySpec, progress: Progress) -> dict[str, str]:
 
 
 def _identities(spec: VerifySpec, progress: Progress) -> list[Identity]:
-    return [_identity(progress.key(name)) for name in spec.openers]
-
-
-def _identity(private: bytes) -> Identity:
-    if private.startswith(b"-----BEGIN"):
-        from cryptography.hazmat.primitives import serialization
-        from cryptography.hazmat.primitives.asymmetric import rsa
-
-        key = serialization.load_pem_private_key(private, password=None)
-        assert isinstance(key, rsa.RSAPrivateKey)
-        return RsaIdentity(key)
-    return X25519Identity(age_keys.decode_identity(private.decode()))
+    return [key for name in spec.openers for key in identities(progress.key(name), name)]
 
 
 def _fingerprint(public_pem: str) -> str:
