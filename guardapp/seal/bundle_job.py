@@ -20,15 +20,14 @@ from pydantic import ConfigDict, Field
 
 from guardapp.errors import GuardError, from_os_error
 from guardapp.progress import Progress
-from guardapp.seal.bundle_report import write_report
 from guardapp.seal.job_records import JobRecord
 from guardapp.seal.manifest import file_sha256
 from guardapp.seal.passport import Passport, Sealed, assemble
 from guardapp.seal.signing import sign, verify
+from guardapp.seal.verify_job import BUNDLE_FOLDER
 from guardapp.spec import InputPath, KeyNeed, Result, Spec
 from guardapp.vault.keys import public_of_private
 
-BUNDLE_FOLDER = "bundle"
 NOT_CARRIED = ("report.html", "report.json")
 
 
@@ -55,6 +54,8 @@ class BundleResult(Result):
 
 
 def run(spec: BundleSpec, out: Path, progress: Progress) -> BundleResult:
+    from guardapp.seal.bundle_report import write_report
+
     records = [JobRecord(folder) for folder in spec.from_]
     _refuse_same_names(records)
     for record in records:

@@ -9,22 +9,24 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, Field
 
 from guardapp.errors import GuardError
 from guardapp.progress import Progress
-from guardapp.seal.bundle_job import BUNDLE_FOLDER
-from guardapp.seal.inside import Inside, TensorLine, look_inside
-from guardapp.seal.keys import identities
-from guardapp.seal.passport_check import check_passport
-from guardapp.seal.recipients import Identity
 from guardapp.seal.signing import SIGNATURE_NAME, Verdict, verify
-from guardapp.seal.verify_report import write_report
+from guardapp.seal.tensor_line import TensorLine
 from guardapp.spec import InputPath, KeyNeed, Result, Spec
 from guardapp.vault import keys as kinds
 from guardapp.vault.store import Vault
+
+if TYPE_CHECKING:
+    from guardapp.seal.inside import Inside
+    from guardapp.seal.recipients import Identity
+
+BUNDLE_FOLDER = "bundle"
+"""Where a bundle job puts the bundle in its own folder."""
 
 LARGEST_KEY_FILE = 1 << 16
 
@@ -95,6 +97,8 @@ def spec_for(path: Path, vault: Vault | None, *, signature: Path | None = None, 
 
 
 def run(spec: VerifySpec, out: Path, progress: Progress) -> VerifyResult:
+    from guardapp.seal.verify_report import write_report
+
     result = examine(spec, progress)
     document = json.dumps(result.model_dump(mode="json"), ensure_ascii=False, indent=2)
     (out / "report.json").write_text(document + "\n", encoding="utf-8")
@@ -108,6 +112,9 @@ def examine(spec: VerifySpec, progress: Progress) -> VerifyResult:
 
     Raises GuardError `signature.unreadable`, `sign.missing`, `key.unreadable`.
     """
+    from guardapp.seal.inside import look_inside
+    from guardapp.seal.passport_check import check_passport
+
     trusted = _trusted(spec, progress)
     verdict = verify(spec.path, spec.signature, trusted, ignore=spec.ignore, progress=progress)
     inside = look_inside(spec.path, _identities(spec, progress), progress)
@@ -167,6 +174,8 @@ def _trusted(spec: VerifySpec, progress: Progress) -> dict[str, str]:
 
 
 def _identities(spec: VerifySpec, progress: Progress) -> list[Identity]:
+    from guardapp.seal.keys import identities
+
     return [key for name in spec.openers for key in identities(progress.key(name), name)]
 
 
