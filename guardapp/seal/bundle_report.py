@@ -95,8 +95,12 @@ def _data(report: Report, passport: Passport) -> None:
         report.section("Protection of the table")
         plain = data.model_dump(exclude={"job", "models", "risk"})
         report.table(["Statement", "Value"], _stated(plain), caption=data.job)
-        for model in data.models or []:
-            report.bullets([", ".join(f"{name}: {value}" for name, value in model.items())])
+        models = [
+            (model.get("name", ""), _holds(model.get("holds")), _text(model.get("measured", "")))
+            for model in data.models or []
+        ]
+        if models:
+            report.table(["Privacy model", "Holds", "As measured"], models)
 
 
 def _robustness(report: Report, passport: Passport) -> None:
@@ -109,8 +113,9 @@ def _robustness(report: Report, passport: Passport) -> None:
         ]
         if points:
             report.table(["Strength", "Accuracy under attack", "Low", "High"], points, numeric=range(4))
-        for flag in robust.flags or []:
-            report.bullets([f"{flag.get('id', '')}: {flag.get('why', '')}"])
+        flags = [(flag.get("id", ""), Words(str(flag.get("why", "")))) for flag in robust.flags or []]
+        if flags:
+            report.table(["Red flag", "Why"], flags)
 
 
 def _sealed(report: Report, passport: Passport) -> None:
@@ -129,6 +134,10 @@ def _rows(entry: TrainingPrivacy | Robustness) -> list[tuple[object, object]]:
 
 def _stated(values: dict[str, object]) -> list[tuple[object, object]]:
     return [(Words(_LABELS.get(name, name)), _text(value)) for name, value in values.items() if value is not None]
+
+
+def _holds(value: object) -> object:
+    return Words("yes") if value is True else Words("no") if value is False else Words("not stated")
 
 
 def _text(value: object) -> str:

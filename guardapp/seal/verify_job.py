@@ -198,8 +198,9 @@ def _signature_checks(verdict: Verdict, spec: VerifySpec, fingerprint: str) -> l
         sentence = f"the signer left out, so anything may be in: {_names(verdict.uncovered)}"
         checks.append(Check(name="Left out", ok=None, sentence=sentence))
     if not verdict.signer:
-        known = "none of your vault's signing keys" if spec.key is None else "not the key that you gave"
-        checks.append(Check(name="Signer", ok=False, sentence=f"unknown: {known}"))
+        vault = "unknown: none of your vault's signing keys"
+        sentence = vault if spec.key is None else "unknown: not the key that you gave"
+        checks.append(Check(name="Signer", ok=False, sentence=sentence))
     elif spec.key is None:
         checks.append(Check(name="Signer", ok=True, sentence=f"this key is in your vault as {verdict.signer}"))
     else:
