@@ -25,7 +25,7 @@ from guardapp.seal.manifest import file_sha256
 from guardapp.seal.passport import Passport, Sealed, assemble
 from guardapp.seal.signing import sign, verify
 from guardapp.seal.verify_job import BUNDLE_FOLDER
-from guardapp.spec import InputPath, KeyNeed, Result, Spec
+from guardapp.spec import JobFolder, KeyNeed, Result, Spec
 from guardapp.vault.keys import public_of_private
 
 NOT_CARRIED = ("report.html", "report.json")
@@ -36,7 +36,7 @@ class BundleSpec(Spec, kind="bundle"):
 
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 
-    from_: list[InputPath] = Field(alias="from", min_length=1, description="Folders of finished jobs, in their order.")
+    from_: list[JobFolder] = Field(alias="from", min_length=1, description="Folders of finished jobs, in their order.")
     key: str = Field(min_length=1, description="Name of the signing key in the vault.")
 
     def keys(self) -> list[KeyNeed]:

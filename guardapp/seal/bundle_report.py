@@ -87,7 +87,12 @@ def _chain(report: Report, passport: Passport) -> None:
 def _privacy(report: Report, passport: Passport) -> None:
     for privacy in passport.training_privacy:
         report.section("Privacy of the training data")
+        if privacy.epsilon is None:
+            report.paragraph("No privacy guarantee is stated for this training.")
         report.table(["Statement", "Value"], _rows(privacy), caption=privacy.job)
+        if privacy.not_covered:
+            report.paragraph("The guarantee does not cover:")
+            report.bullets(privacy.not_covered)
 
 
 def _data(report: Report, passport: Passport) -> None:
@@ -129,7 +134,7 @@ def _sealed(report: Report, passport: Passport) -> None:
 
 
 def _rows(entry: TrainingPrivacy | Robustness) -> list[tuple[object, object]]:
-    return _stated(entry.model_dump(exclude={"job", "curve", "flags"}))
+    return _stated(entry.model_dump(exclude={"job", "curve", "flags", "not_covered"}))
 
 
 def _stated(values: dict[str, object]) -> list[tuple[object, object]]:
@@ -157,6 +162,7 @@ _LABELS = {
     "steps": "Steps",
     "clip": "Clipping norm",
     "test_accuracy": "Test accuracy",
+    "guarantee": "Guarantee",
     "table_sha256": "SHA-256 of the original table",
     "policy_sha256": "SHA-256 of the policy",
     "rows_in": "Rows read",

@@ -91,6 +91,8 @@ class TrainingPrivacy(Statements):
     steps: int | None
     clip: float | None
     test_accuracy: float | None
+    guarantee: str | None = Field(description="The kind of guarantee; none for a training without privacy.")
+    not_covered: list[str] | None = Field(description="What the guarantee does not cover, in words.")
 
 
 class Robustness(Statements):
