@@ -27,7 +27,10 @@ def starting_schema(table: Path, label: str) -> str:
     cells = read_cells(table)
     if label not in cells:
         raise GuardError(
-            f"{table.name} has no column {label}", "it was named as the label", "Name one of its columns.", "schema.label"
+            f"{table.name} has no column {label}",
+            "it was named as the label",
+            "Name one of its columns.",
+            "schema.label",
         )
     columns = {name: found for name, values in cells.items() if (found := _column(values, name == label))}
     if label not in columns:
@@ -52,7 +55,9 @@ def _column(values: list[str], is_label: bool) -> dict[str, object] | None:
         if ends and min(ends) < max(ends):
             return {"type": "number", "low": min(ends), "high": max(ends)}
     if is_label:
-        return {"type": "category", "values": sorted(counts), "other": False} if 2 <= len(counts) <= MOST_VALUES else None
+        return (
+            {"type": "category", "values": sorted(counts), "other": False} if 2 <= len(counts) <= MOST_VALUES else None
+        )
     if not 1 <= len(present) <= MOST_VALUES:
         return None
     return {"type": "category", "values": sorted(present), "other": True}

@@ -14,6 +14,7 @@ import importlib.metadata
 import math
 import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,8 +77,13 @@ def epsilon(mechanism: Mechanism, steps: int, delta: float, *, interval: float =
 
 def curve(mechanism: Mechanism, points: Sequence[int], delta: float, *, interval: float = 1e-3) -> list[float]:
     """ε after each number of steps in `points`, which ascend; never falling."""
+    return list(_curve(mechanism, tuple(points), delta, interval))
+
+
+@lru_cache(maxsize=256)
+def _curve(mechanism: Mechanism, points: tuple[int, ...], delta: float, interval: float) -> tuple[float, ...]:
     if not points:
-        return []
+        return ()
     if mechanism.rate == 1:
         values = [_whole_batches(mechanism.noise, steps, delta) for steps in points]
     else:
@@ -87,7 +93,7 @@ def curve(mechanism: Mechanism, points: Sequence[int], delta: float, *, interval
             else float(one.get_epsilon_for_delta(delta)) if steps else 0.0
             for steps in points
         ]  # fmt: skip
-    return [float(value) for value in np.maximum.accumulate(values)]
+    return tuple(float(value) for value in np.maximum.accumulate(values))
 
 
 def _whole_batches(noise: float, steps: int, delta: float) -> float:
@@ -116,6 +122,7 @@ def gaussian_epsilon(noise: float, delta: float) -> float:
     return high
 
 
+@lru_cache(maxsize=128)
 def calibrate(target: float, rate: float, steps: int, delta: float) -> Mechanism:
     """The least noise, to 1 part in 2,000 and rounded up, with which `steps` steps cost at most ε = `target`.
 

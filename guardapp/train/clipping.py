@@ -119,9 +119,7 @@ def _book_keeping(
             handle.remove()
         for parameter in parameters:
             parameter.requires_grad_(True)
-    shares = [
-        _share(record, flow.detach()) for record, flow in zip(records, flows, strict=True) if flow is not None
-    ]
+    shares = [_share(record, flow.detach()) for record, flow in zip(records, flows, strict=True) if flow is not None]
     squares = torch.stack([share.squares for share in shares]).sum(0)
     factors = clip_factors(squares.sqrt(), clip)
     found = {key: gradient for share in shares for key, gradient in share.weighted(factors).items()}

@@ -59,7 +59,11 @@ def state(
         "max_examples_trained": plan.examples,
         "accountant": accountant(),
         "generator": noise.NAME,
-        "released": ["the trained weights", "the training loss of every step, with noise", "the weights after every step"],
+        "released": [
+            "the trained weights",
+            "the training loss of every step, with noise",
+            "the weights after every step",
+        ],
         "not_covered": _not_covered(derived, overridden, held_fraction),
         "stopped_early": stopped_early or None,
         "resumed_after_loss": lost_steps,
