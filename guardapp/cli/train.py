@@ -34,8 +34,8 @@ Example:
 def train(spec: Path | None, out: Path, as_json: bool, table: Path | None, label: str | None) -> None:
     """Train a model privately, as SPEC (a train.yaml) says.
 
-    Writes model.safetensors with model.json, metrics.csv, statement.json, report.json and report.html into a new folder,
-    and charges the dataset's budget in the ledger.
+    Writes model.safetensors with model.json, metrics.csv, statement.json, report.json and report.html into a new
+    folder, and charges the dataset's budget in the ledger.
     """
     if (spec is None) == (table is None):
         raise click.UsageError("Give either a SPEC file or --starting-schema TABLE.")
@@ -94,7 +94,7 @@ def _starting_schema(table: Path, label: str | None, out: Path, as_json: bool) -
     if as_json:
         print_json({"schema": str(out), "source": "derived"})
     click.echo(
-        "This schema was derived from the data, and no privacy guarantee covers it. Check every bound and value against what "
-        "is publicly known, then write `source: declared`.",
+        "This schema was derived from the data, and no privacy guarantee covers it. Check every bound and value "
+        "against what is publicly known, then write `source: declared`.",
         err=True,
     )

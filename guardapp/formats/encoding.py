@@ -127,7 +127,7 @@ class CategoryColumn(Part):
         return row
 
     def _members(self, text: str) -> list[str]:
-        """The values that a cell stands for: itself, a declared group, or a set written {a | b}, {a, b}, a|b or a; b."""
+        """The values that a cell stands for: itself, a declared group, or a set: {a | b}, {a, b}, a|b or a; b."""
         if text in self.values:
             return [text]
         if text in self.groups:

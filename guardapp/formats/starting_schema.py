@@ -1,4 +1,4 @@
-"""A first schema for a table, to be checked by a person: it is read from the data, which discloses something about them."""
+"""A first schema for a table, for a person to check: it is read from the data, and so discloses something about it."""
 
 from __future__ import annotations
 

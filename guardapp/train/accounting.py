@@ -1,11 +1,11 @@
 """What a run costs: ε by privacy loss distributions (dp-accounting's PLD), and the noise that keeps a target.
 
-One step releases the noisy clipped sum of gradients and the noisy clipped sum of losses of one Poisson sample. Scaled by
-their bounds, the two are one Gaussian mechanism of sensitivity 1 whose variance satisfies 1/σ² = 1/σ_gradient² + 1/σ_loss²,
-so the accountant sees T compositions of one Poisson-sampled Gaussian with that σ.
+One step releases the noisy clipped sum of gradients and the noisy clipped sum of losses of one Poisson sample. Scaled
+by their bounds, the two are one Gaussian mechanism of sensitivity 1 whose variance satisfies 1/σ² = 1/σ_gradient² +
+1/σ_loss², so the accountant sees T compositions of one Poisson-sampled Gaussian with that σ.
 
-Every number here is an upper bound: PLD is used with pessimistic rounding, calibration rounds the noise up. The central-limit
-(GDP) figure, which can lie below the truth, is not offered.
+Every number here is an upper bound: PLD is used with pessimistic rounding, calibration rounds the noise up. The
+central-limit (GDP) figure, which can lie below the truth, is not offered.
 """
 
 from __future__ import annotations
@@ -185,8 +185,8 @@ def block_ends(steps: int) -> list[int]:
 def replace_one_epsilon(mechanism: Mechanism, steps: int, delta: float, *, interval: float = 1e-3) -> float:
     """An upper bound on ε when one example is replaced by another, which is one removal and one addition.
 
-    For neighbours of neighbours, δ(ε) ≤ δ₁(ε₁) + e^ε₁ · δ₁(ε − ε₁) for every ε₁ (from the definition, applied twice), with δ₁
-    the curve of adding or removing one. It is proven for any mechanism; how much of it is slack is not known.
+    For neighbours of neighbours, δ(ε) ≤ δ₁(ε₁) + e^ε₁ · δ₁(ε − ε₁) for every ε₁ (from the definition, applied twice),
+    with δ₁ the curve of adding or removing one. It is proven for any mechanism; how much of it is slack is not known.
     """
     if steps == 0:
         return 0.0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import ConfigDict, Field, model_validator
 
 from guardapp.errors import GuardError
-from guardapp.formats.datasets import DataSpec, Dataset, held_back, load_dataset
+from guardapp.formats.datasets import Dataset, DataSpec, held_back, load_dataset
 from guardapp.formats.models import ModelCard, build, complete_options, save_model
 from guardapp.progress import Progress
 from guardapp.spec import Result, Spec
@@ -62,7 +62,7 @@ class TrainSpec(Spec, kind="train"):
 
 
 class TrainResult(Result):
-    """test_accuracy: on the held-back rows, None without any; epsilon and delta: None for a training without privacy."""
+    """test_accuracy: on the held-back rows, None without any; epsilon, delta: None for a training without privacy."""
 
     test_accuracy: float | None
     epsilon: float | None
@@ -247,7 +247,7 @@ def _write(
 ) -> None:
     options = complete_options(plan.architecture, spec.options, data.input_shape)
     card = ModelCard(
-        architecture=plan.architecture,  # type: ignore[arg-type]  # a name that complete_options accepts
+        architecture=plan.architecture,
         options=options,
         input=data.kind,
         input_shape=data.input_shape,

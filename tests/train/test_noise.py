@@ -1,4 +1,4 @@
-"""Noise and sampling are what the accountant assumes. No seed, so each bound is wide enough to fail once in a billion runs."""
+"""Noise and sampling are what the accountant assumes. Without a seed: a bound fails once in a billion runs."""
 
 from __future__ import annotations
 
