@@ -9,7 +9,7 @@ import yaml
 
 from guardapp.errors import GuardError
 from guardapp.formats.datasets import read_cells
-from guardapp.formats.encoding import SUPPRESSED, NumberColumn, TableSchema
+from guardapp.formats.encoding import SUPPRESSED, NumberColumn, TableSchema, set_members
 
 MOST_VALUES = 50
 HEAD = """\
@@ -47,7 +47,7 @@ def starting_schema(table: Path, label: str) -> str:
 
 def _column(values: list[str], is_label: bool) -> dict[str, object] | None:
     counts = Counter(value.strip() for value in values)
-    present = [value for value in counts if value not in SUPPRESSED]
+    present = sorted({part for value in counts for part in set_members(value) if part not in SUPPRESSED})
     probe = NumberColumn(type="number", low=-1e300, high=1e300)
     intervals = [probe.interval(value) for value in present]
     if not is_label and present and all(interval is not None for interval in intervals):
@@ -60,4 +60,4 @@ def _column(values: list[str], is_label: bool) -> dict[str, object] | None:
         )
     if not 1 <= len(present) <= MOST_VALUES:
         return None
-    return {"type": "category", "values": sorted(present), "other": True}
+    return {"type": "category", "values": present, "other": True}
