@@ -29,6 +29,16 @@ InputPath = Annotated[Path, AfterValidator(_beside_the_naming_file), _Input]
 """A file or folder that a job reads; a relative path is relative to the file that names it (context `base`)."""
 
 
+def _folder_of_an_earlier_job(path: Path, info: ValidationInfo) -> Path:
+    jobs: Mapping[str, str] = (info.context or {}).get("jobs") or {}
+    known = jobs.get(str(path))
+    return _beside_the_naming_file(path, info) if known is None else Path(known)
+
+
+JobFolder = Annotated[Path, AfterValidator(_folder_of_an_earlier_job), _Input]
+"""The folder of a finished job, as a path or, in a batch, as the bare name of an earlier job (context `jobs`)."""
+
+
 class KeyNeed(NamedTuple):
     """A vault key that a job needs.
 

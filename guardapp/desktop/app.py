@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import Qt, QTimer
 
 from guardapp.desktop.i18n import system_language
 from guardapp.desktop.settings import Settings
@@ -22,7 +23,10 @@ def run(files: Sequence[Path] = ()) -> int:
     settings = Settings(home)
     dress(app, settings.get("theme"), settings.get("language") or system_language())
     window = Window(home, settings)
-    window.painted.connect(lambda: [window.open_file(path) for path in files])
+    for path in files:
+        window.painted.connect(partial(window.open_file, path))
+    app.setQuitOnLastWindowClosed(False)  # a hidden window may still finish its jobs
+    window.ended.connect(app.quit, Qt.ConnectionType.QueuedConnection)
     window.show()
     signal.signal(signal.SIGINT, lambda *_: window.close())
     # Python sees a signal only when it runs, so it is let run now and then

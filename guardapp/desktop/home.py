@@ -130,7 +130,7 @@ class HomePage(Page):
             hint="or press Ctrl+O",
             kinds=_KINDS,
         )
-        self.drop.setMinimumHeight(216)
+        self.drop.setFixedHeight(216)
         self.drop.choose.connect(lambda: services.choose_file(services.open_file, "Choose a file…"))
         self.drop.dropped.connect(self._dropped)
         self.recent = RecentModel()
@@ -172,7 +172,7 @@ class HomePage(Page):
     def _title(text: str, note: str) -> QHBoxLayout:
         title, rest = Label(text, "h3"), Label(note, "small", "muted")
         line = row(title, rest, None)
-        line.setContentsMargins(0, 8, 0, 8)
+        line.setContentsMargins(0, 8, 0, 12)
         return line
 
     def _samples(self) -> QGridLayout:

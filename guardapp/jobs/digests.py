@@ -72,7 +72,7 @@ def describe_input(path: Path, on_bytes: Callable[[int], object] | None = None) 
 
 
 def stamps(paths: list[Path]) -> dict[Path, Stamp]:
-    """A cheap fingerprint of every file among `paths` and below the folders among them, to see whether one was changed."""
+    """What to compare to see whether any file among `paths`, or below a folder among them, was changed."""
     found = {}
     for path in paths:
         for file in [each for _, each in files_below(path)] if path.is_dir() else [path]:

@@ -1,4 +1,4 @@
-"""A job's folder: filled under a temporary name, published in one rename, and checked against its `job.json` ever after.
+"""A job's folder: filled under a temporary name, published in one rename, and checked against its `job.json` later.
 
 While a job runs there is only `NAME.partial`; `NAME` appears when the job is done, with everything in it on the disk.
 """

@@ -1,4 +1,4 @@
-"""What a worker and its supervisor say to each other: one JSON object a line, bounded, versioned, and checked on arrival.
+"""What a worker and its supervisor say to each other: one JSON object a line, bounded, versioned, checked on arrival.
 
 The supervisor trusts nothing that arrives: a worker runs code over hostile files. A line that is no frame is a fault of
 that one job.
@@ -216,4 +216,3 @@ def _without_nan(value: object) -> object:
 def number(value: float) -> float | None:
     """A metric's value as JSON has it."""
     return float(value) if math.isfinite(value) else None
-

@@ -1,4 +1,4 @@
-"""Who may write to the queue: the one process that holds this lock. It is freed by the system when that process dies."""
+"""Who may write to the queue: the one process that holds this lock. The system frees it when that process dies."""
 
 from __future__ import annotations
 

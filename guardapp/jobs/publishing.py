@@ -1,4 +1,4 @@
-"""The first and the last thing that the worker does around a task: hash what goes in, record and publish what comes out."""
+"""What the worker does before and after a task: hash what goes in, record and publish what comes out."""
 
 from __future__ import annotations
 
@@ -66,7 +66,9 @@ class Publication:
     def _flush_outputs(self) -> dict[str, dict[str, Any]]:
         outputs: dict[str, dict[str, Any]] = {}
         files = [
-            (name, path) for name, path in files_below(self._out) if name.partition("/")[0] not in ENGINES_OWN - {RECORD}
+            (name, path)
+            for name, path in files_below(self._out)
+            if name.partition("/")[0] not in ENGINES_OWN - {RECORD}
         ]
         with self._progress.stage("Finishing", total=sum(path.lstat().st_size for _, path in files)) as stage:
             for name, path in files:

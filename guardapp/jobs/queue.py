@@ -113,7 +113,7 @@ class JobQueue:
             placed = [row.but(position=last + index + 1.0) for index, row in enumerate(rows)]
             marks = ", ".join("?" * len(_COLUMNS))
             database.executemany(
-                f"INSERT OR IGNORE INTO jobs ({', '.join(_COLUMNS)}) VALUES ({marks})",
+                f"INSERT OR IGNORE INTO jobs ({', '.join(_COLUMNS)}) VALUES ({marks})",  # noqa: S608
                 [[_plain(name, value) for name, value in _values(row)] for row in placed],
             )
         return placed
@@ -137,7 +137,9 @@ class JobQueue:
     def place(self, ordered: Iterable[str]) -> None:
         """Give the jobs new positions: 1, 2, 3 … in the order of `ordered`, which names every job."""
         with self._transaction() as database:
-            database.executemany("UPDATE jobs SET position = ? WHERE id = ?", [(n, i) for n, i in enumerate(ordered, 1)])
+            database.executemany(
+                "UPDATE jobs SET position = ? WHERE id = ?", [(n, i) for n, i in enumerate(ordered, 1)]
+            )
 
     def delete(self, job_id: str) -> None:
         with self._transaction() as database:

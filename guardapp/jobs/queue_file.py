@@ -1,7 +1,7 @@
 """The queue's file: its schema, its versions, and what happens when it is damaged.
 
-A damaged file is never thrown away: it is moved aside under a name with the time in it, and the last good copy, made at each
-opening by the process that writes, takes its place.
+A damaged file is never thrown away: it is moved aside under a name with the time in it, and the last good copy, made at
+each opening by the process that writes, takes its place.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ CREATE TABLE jobs (
     worker_pid INTEGER, worker_born REAL
 ) STRICT;
 CREATE INDEX jobs_by_state ON jobs (state, position);
-CREATE TABLE batches (id TEXT PRIMARY KEY, title TEXT NOT NULL, keep_going INTEGER NOT NULL, created REAL NOT NULL) STRICT;
+CREATE TABLE batches (id TEXT PRIMARY KEY, title TEXT NOT NULL, keep_going INTEGER NOT NULL,
+    created REAL NOT NULL) STRICT;
 CREATE TABLE requests (number INTEGER PRIMARY KEY AUTOINCREMENT, made REAL NOT NULL, verb TEXT NOT NULL,
     payload TEXT NOT NULL) STRICT;
 """
@@ -62,6 +63,20 @@ def prepare(path: Path) -> GuardError | None:
         _keep_copy(database, path)
     path.chmod(0o600)
     return notice
+
+
+def wait_until_there(path: Path, patience: float = 10.0) -> None:
+    """Return once the process that holds the lock has made the queue's file. Raises GuardError `queue.unusable`."""
+    deadline = time.monotonic() + patience
+    while True:
+        with contextlib.suppress(sqlite3.Error):
+            if path.exists():
+                with contextlib.closing(sqlite3.connect(path)) as database:
+                    if database.execute("PRAGMA user_version").fetchone()[0] == VERSION:
+                        return
+        if time.monotonic() > deadline:
+            raise said_for_a_person(sqlite3.OperationalError("it is not there, or of another version"))
+        time.sleep(0.02)
 
 
 def said_for_a_person(error: sqlite3.Error) -> GuardError:

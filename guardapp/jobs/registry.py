@@ -51,6 +51,12 @@ def add_file(kind: str, path: Path) -> None:
     lookup.cache_clear()
 
 
+def forget_files() -> None:
+    """Take back every `add_file`."""
+    _files.clear()
+    lookup.cache_clear()
+
+
 def worker_arguments() -> list[str]:
     """What a worker has to be started with to know the same kinds as this process."""
     return [argument for kind, path in _files.items() for argument in ("--kind", f"{kind}={path}")]

@@ -1,4 +1,4 @@
-"""The worker's end of a task's progress: what the task tells becomes frames, at most ten a second, and it learns to stop.
+"""The worker's end of a task's progress: what the task tells becomes frames, ten a second at most; it learns to stop.
 
 The task's calls only note what is new; a thread sends one frame of what is pending every tenth of a second. So a task
 may tell its progress for every batch, and the last word still arrives when it then computes in silence.
@@ -107,7 +107,7 @@ class Reporter:
                 self._lost_lines += 1
 
     def facts(self, values: Mapping[str, object]) -> None:
-        """Raises TypeError for what JSON cannot hold and ValueError for too much of it: the task's fault, said where it is."""
+        """Raises TypeError for what JSON cannot hold, ValueError for too much of it."""
         found = plain(values)
         with self._changed:
             if len(json.dumps({**self.all_facts, **found})) > MOST_FACTS_BYTES:

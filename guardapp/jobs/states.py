@@ -27,7 +27,7 @@ class JobRow:
     asked:       "pause" or "cancel" while a running job has been asked and has not yet obeyed
     position:    jobs start in ascending order of this number
     attempt:     1 for the first start; 0 before
-    stage, fraction, eta: what it is doing, how much of that stage is done (0 … 1, None where unknown), seconds left in it
+    stage, fraction, eta: what it is doing, how much of that is done (0 … 1), seconds left in it; None where unknown
     headline, holds, result: the Result of a job that is done; holds is False where the answer is no
     error:       of a job that failed, was skipped or interrupted: what, why, next, code, answer, and for faults of the
                  program `fault` (True) and `details`

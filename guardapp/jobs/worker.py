@@ -1,7 +1,7 @@
 """The child process that runs one job: `python -m guardapp.jobs.worker [--warm] [--kind NAME=FILE]…`.
 
-It reads its job, with the keys for it, as the first line of stdin, and control lines after that; it writes frames on what was
-its stdout. Everything else that any library prints goes to stderr. Killing it at any moment is safe.
+It reads its job, with the keys for it, as the first line of stdin, and control lines after that; it writes frames on
+what was its stdout. Everything else that any library prints goes to stderr. Killing it at any moment is safe.
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ from guardapp.jobs.publishing import Publication
 from guardapp.jobs.reporter import Reporter
 from guardapp.progress import Paused, Progress, Stopped
 
-
 Send = Callable[[BaseModel], None]
 
 
@@ -73,7 +72,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _stdin_lines() -> Iterator[bytes]:
-    """Lines of stdin, past Python's own buffer, whose lock a waiting thread would hold when the process wants to end."""
+    """Lines of stdin, past Python's buffer, whose lock a waiting thread would hold when the process ends."""
     pending = b""
     while piece := os.read(0, 1 << 16):
         *lines, pending = (pending + piece).split(b"\n")

@@ -165,7 +165,7 @@ class PageHeader(QWidget):
         self.setFixedHeight(tokens.height("header"))
         self.title = Label(title, "h2")
         self.subtitle = ElidedLabel("", "small", "muted")
-        texts = column(self.title, self.subtitle, gap=1)
+        texts = column(None, self.title, self.subtitle, None, gap=0)
         self.tools = QHBoxLayout()
         self.tools.setSpacing(tokens.space(2))
         line = QHBoxLayout(self)
