@@ -71,7 +71,9 @@ def measure(
                 "Name columns as they are written in the header.",
                 "check.column-unknown",
             )
-    wanted = list(dict.fromkeys([*quasi, *sensitive]))
+    quasi = list(dict.fromkeys(quasi))
+    # without any column to compare, all rows are one group
+    wanted = list(dict.fromkeys([*quasi, *sensitive])) or table.columns[:1]
     groups: Counter[Group] = Counter()
     inside: dict[str, dict[Group, Counter[str]]] = {name: defaultdict(Counter) for name in sensitive}
     for batch in table.batches(wanted):

@@ -147,7 +147,7 @@ def recode(policy: Policy, coded: dict[str, Coded], progress: Progress, k: int |
                 "deid.not-diverse",
                 answer="no",
             )
-    with progress.stage("Grouping rows", total=rows) as stage:
+    with progress.stage("Grouping rows", total=1.0) as stage:
         distinct = classes([*columns, *(s.codes for s in sensitive.values())])
         box_of_distinct = partition(
             [column[distinct.first] for column in columns],

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from guardapp.deid.detectors import KIND, KINDS, Kind, look, named
 from guardapp.deid.detectors.names import are_names, confidence, person_names
@@ -78,7 +79,7 @@ def suggest(column: ColumnProfile, sample: Sequence[str | None]) -> ColumnProfil
     return _by_header(column)
 
 
-def _find(column: ColumnProfile, cells: list[str], weights: np.typing.NDArray[np.int64]) -> tuple[Kind, Finding] | None:
+def _find(column: ColumnProfile, cells: list[str], weights: NDArray[np.int64]) -> tuple[Kind, Finding] | None:
     best: tuple[float, Kind, Finding] | None = None
     total = int(weights.sum())
     for kind in KINDS:
@@ -135,15 +136,19 @@ def _share(column: ColumnProfile, count: int) -> str:
 def _by_kind(column: ColumnProfile, kind: Kind, finding: Finding) -> ColumnProfile:
     column.kind, column.kind_title, column.role = kind.name, kind.title, kind.role
     column.suggestion = "pseudonym" if kind.name in _PSEUDONYM_KINDS else "drop"
-    column.evidence = f"{100 * (finding.passed or 0):.1f} % pass {kind.checks}"
-    why = f"{_share(column, finding.passing)} pass {kind.checks}"
+    if (finding.passed or 0) >= 0.4:
+        column.evidence = f"{100 * (finding.passed or 0):.1f} % pass {kind.checks}"
+        why = f"{_share(column, finding.passing)} pass {kind.checks}"
+    else:
+        column.evidence = f"{100 * finding.matched:.1f} % match the pattern"
+        why = f"{_share(column, round(finding.matched * column.looked_at))} match the pattern"
     if finding.header:
         why += f" and the header contains “{finding.header}”"
     column.why = why
     return column
 
 
-def _is_name(column: ColumnProfile, cells: list[str], weights: np.typing.NDArray[np.int64]) -> bool:
+def _is_name(column: ColumnProfile, cells: list[str], weights: NDArray[np.int64]) -> bool:
     found = person_names(column.name, cells[:5000])
     if not are_names(found, len(cells)):
         return False
