@@ -234,7 +234,7 @@ class Engine:
         """Raises GuardError for what is wrong before the worker has even begun."""
         folders_of_needs = {name: found.folder for name, need in row.needs.items() if (found := self._queue.row(need))}
         spec = resolve(row.spec, folders_of_needs, base=row.base)
-        keys = {need.name: base64.b64encode(self._key_provider(need)).decode() for need in spec.keys()}  # noqa: SIM118  (a list)
+        keys = {need.name: base64.b64encode(self._key_provider(need)).decode() for need in spec.keys()}
         folders.claim(row.folder, row.id, keep_resume=row.resume)
         started = self._change(
             row.id,
@@ -263,7 +263,11 @@ class Engine:
         )
         try:
             journal = Journal(self._home, row.id, fresh=not row.resume)
-            worker = self._spare.take()
+            try:
+                worker = self._spare.take()
+            except OSError:
+                journal.close()
+                raise
         except OSError as error:
             raise from_os_error(error, self._home) from error
         self._queue.set_mark(row.id, worker.mark())
