@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from guardapp.formats.tables import Table
 
 
+WRITE_ROWS = 16_384
+"""Rows written between two looks at whether the job should stop: a quarter of a second of pseudonyms and text rules."""
+
+
 class DeidSpec(Spec, kind="deid"):
     """Protect a table: cover or replace what names people, group what describes them."""
 
@@ -91,7 +95,7 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
             target,
             protected_batches(
                 policy,
-                table.batches(),
+                table.batches(rows=WRITE_ROWS),
                 schema,
                 recoded,
                 progress.key(policy.key) if policy.needs_key else None,
