@@ -71,6 +71,7 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
         read_codes,
         recode,
     )
+    from guardapp.deid.report import write_report
     from guardapp.formats.tables import open_table, write_table
 
     policy = spec.read_policy()
@@ -117,12 +118,13 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
     report = _report(policy, table, recoded, counts, measured, written.escaped)
     policy = _with_own_hierarchies(policy, out)
     copy = out / "policy.yaml"
-    copy.write_text(policy_text(policy), encoding="utf-8")
-    report["policy_sha256"] = hashlib.sha256(copy.read_bytes()).hexdigest()
-    (out / "report.json").write_text(json.dumps(report, ensure_ascii=False, indent=2), encoding="utf-8")
-    from guardapp.deid.report import write_report
-
-    write_report(out / "report.html", policy, table, recoded, counts, measured, report)
+    try:
+        copy.write_text(policy_text(policy), encoding="utf-8")
+        report["policy_sha256"] = hashlib.sha256(copy.read_bytes()).hexdigest()
+        (out / "report.json").write_text(json.dumps(report, ensure_ascii=False, indent=2), encoding="utf-8")
+        write_report(out / "report.html", policy, table, recoded, counts, measured, report)
+    except OSError as error:
+        raise from_os_error(error, out) from error
     progress.artifact("table", target)
     progress.artifact("policy", copy)
     progress.artifact("report", out / "report.html")

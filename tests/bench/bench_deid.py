@@ -1,6 +1,6 @@
-"""Benchmarks of de-identification, each beside a peer in the same run: `python -m tests.bench.bench_deid --peer PYTHON`.
+"""Benchmarks of de-identification beside peers in the same run: `python -m tests.bench.bench_deid --peer PYTHON`.
 
-PYTHON is an interpreter that has anonypy and pycanon (they bring old dependencies, so they live in a venv of their own).
+PYTHON is an interpreter that has anonypy and pycanon (they bring old dependencies, so they have a venv of their own).
 Without it the peers' rows say that they were skipped. Medians of three; the figures go into docs/benchmarks.md.
 """
 
@@ -104,7 +104,8 @@ def profile_million(folder: Path) -> float:
 def identifiers() -> tuple[float, float]:
     """Resident IDs looked at, and pseudonyms made, per second."""
     rng = np.random.default_rng(2)
-    numbers = [f"11010519{y:02d}0{m}{d:02d}{s:03d}1" for y, m, d, s in rng.integers([50, 1, 10, 0], [99, 9, 28, 999], (200_000, 4))]
+    parts = rng.integers([50, 1, 10, 0], [99, 9, 28, 999], (200_000, 4)).tolist()
+    numbers = [f"11010519{year:02d}0{month}{day:02d}{serial:03d}1" for year, month, day, serial in parts]
     values = [f"value {i}" for i in range(200_000)]
     seen = median(lambda: look(KIND["cn_resident_id"], numbers))
     made = median(lambda: pseudonyms(bytes(32), "id")(values))
@@ -147,7 +148,8 @@ def main() -> None:
         ("Resident IDs looked at", f"{seen / 1e6:.2f} M/s", "—", "—"),
         ("Pseudonyms (HMAC-SHA-256)", f"{made / 1e6:.2f} M/s", "—", "—"),
     ]  # fmt: skip
-    table = ["| task | guardapp | peer | ratio |", "|---|---|---|---|", *("| " + " | ".join(row) + " |" for row in rows)]
+    table = ["| task | guardapp | peer | ratio |", "|---|---|---|---|"]
+    table += [f"| {' | '.join(row)} |" for row in rows]
     note = f"Largest resident memory of the whole run, the million-row tables included: {memory:.0f} MiB."
     section = "\n".join([MARKS[0], "## De-identification", "", *table, "", note, MARKS[1]])
     print(section)

@@ -60,7 +60,9 @@ def test_reasons_of_a_profile_are_chinese_to_the_last_word(tmp_path: Path) -> No
     path = tmp_path / "t.csv"
     path.write_text(
         "nhs_number,full_name,age,remark,when,code\n"
-        + "".join(f"943 476 5919,Anna Smith,{i},call a{i}@example.org today,2024-01-{i:02d},x{i}\n" for i in range(10, 29))
+        + "".join(
+            f"943 476 5919,Anna Smith,{i},mail a{i}@example.org now,2024-01-{i:02d},x{i}\n" for i in range(10, 29)
+        )
     )
     for column in profile(path).columns:
         for text in (column.why, column.evidence, column.kind_title):

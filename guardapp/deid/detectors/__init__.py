@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -159,6 +160,7 @@ KIND = {kind.name: kind for kind in KINDS}
 TEXT_KINDS = tuple(kind.name for kind in KINDS if kind.inside is not None)
 
 
+@lru_cache(maxsize=64)
 def header_words(name: str) -> str:
     """A column name as lower-case words with single spaces: `PatientID_no` is "patient id no"."""
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
