@@ -103,7 +103,8 @@ class JobRecord:
     def without_places(self) -> dict[str, Any]:
         """The record with every path cut down to its last part, so that it tells nothing about the machine."""
         known = {str(entry.get("path", "")): last_part(str(entry.get("path", ""))) for entry in self.inputs}
-        cleaned = _cleaned(self.fields, known)
+        # the folder that relative paths were relative to says nothing but where it was
+        cleaned = _cleaned({name: value for name, value in self.fields.items() if name != "base"}, known)
         assert isinstance(cleaned, dict)
         return cleaned
 
