@@ -147,6 +147,4 @@ def _show(result: VerifyResult) -> None:
     for check in result.checks:
         print(f"  {check.name:<{width}}  {_MARK[check.ok]:<7}  {check.sentence}")
     if result.holds:
-        print(
-            "This shows who signed and that all is whole. It does not say that the model is accurate or has no backdoors."
-        )
+        print("This shows who signed and that all is whole, not that the model is accurate or free of backdoors.")

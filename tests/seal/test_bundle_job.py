@@ -165,7 +165,19 @@ def test_a_file_changed_after_its_job_is_refused(tmp_path: Path, vault: Vault) -
     assert "model.sealed" in error.value.what
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"kind": "deid", "spec": {}, "outputs": 3, "inputs": []}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{}",
+        "[]",
+        "[" * 100_000,
+        '{"kind": "deid", "spec": {}, "outputs": 3, "inputs": []}',
+        '{"kind": "deid", "spec": {}, "outputs": {"a": {"bytes": "many", "sha256": ""}}, "inputs": []}',
+        '{"kind": "deid", "spec": {}, "outputs": {"a": {"bytes": 1e999, "sha256": ""}}, "inputs": []}',
+        '{"kind": "deid", "spec": [], "outputs": {}, "inputs": [3]}',
+    ],
+)
 def test_a_folder_without_a_readable_record_is_refused(tmp_path: Path, vault: Vault, content: str) -> None:
     (tmp_path / "job").mkdir()
     (tmp_path / "job" / "job.json").write_text(content)
