@@ -63,7 +63,7 @@ def _vault_identities(*, ask: bool) -> list[Identity]:
     if vault.locked:
         return []
     found: list[Identity] = []
-    for info in vault.keys():  # noqa: SIM118  (a list of keys, not a dict)
+    for info in vault.keys():
         if info.has_private and info.type in ("x25519", "rsa"):
             found += key_texts.identities(vault.private(info.name), info.name)
     return found

@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Qt, QThread, Signal
 from guardapp.errors import GuardError
 
 Work = Callable[[], Any]
-Then = Callable[[Any], None]
+Then = Callable[[Any], object]
 Failed = Callable[[GuardError], None]
 
 

@@ -155,7 +155,7 @@ class ChildSession(QObject):
             next="Try again; with a very large file, close other programs first.",
             code="session.ended",
         )
-        for _, failed in waiting.values():
+        for _then, failed in waiting.values():
             if failed is not None:
                 failed(crash)
         self.ended.emit()

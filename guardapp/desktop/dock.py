@@ -61,7 +61,9 @@ class DockTab(QAbstractButton):
     def sizeHint(self) -> QSize:
         metrics = self.fontMetrics()
         pill = 12 + metrics.horizontalAdvance(str(self._count)) if self._count else 0
-        return QSize(metrics.horizontalAdvance(tr(self._text)) + pill + (8 if pill else 0) + 4, tokens.height("dockBar"))
+        return QSize(
+            metrics.horizontalAdvance(tr(self._text)) + pill + (8 if pill else 0) + 4, tokens.height("dockBar")
+        )
 
     def minimumSizeHint(self) -> QSize:
         return self.sizeHint()
@@ -118,6 +120,7 @@ class Dock(QFrame):
         self.setProperty("k", "dock")
         self.setAcceptDrops(True)
         self._jobs = jobs
+        self.is_open = True
         self._shown: JobRow | None = None
         self.tabs = [DockTab("Queue"), DockTab("Log"), DockTab("Details")]
         self._summary = ElidedLabel("", "body", "muted")
@@ -159,12 +162,10 @@ class Dock(QFrame):
         self._line = hline()
         whole.addWidget(self._line)
         whole.addWidget(self._pages)
-        for signal in (jobs.changed, jobs.removed):
-            signal.connect(lambda _: self._count())
-        jobs.loaded.connect(self._count)
-        jobs.event.connect(self._note)
+        for signal in (jobs.changed, jobs.removed, jobs.loaded):
+            signal.connect(self._count)
+        jobs.news.connect(self._note)
         speech().changed.connect(self._retranslate)
-        self.is_open = True
         self.set_open(False)
         self._count()
 

@@ -130,7 +130,7 @@ class HomePage(Page):
             hint="or press Ctrl+O",
             kinds=_KINDS,
         )
-        self.drop.setMinimumHeight(216)
+        self.drop.setFixedHeight(216)
         self.drop.choose.connect(lambda: services.choose_file(services.open_file, "Choose a file…"))
         self.drop.dropped.connect(self._dropped)
         self.recent = RecentModel()
@@ -157,9 +157,8 @@ class HomePage(Page):
         columns.addLayout(left, 1)
         columns.addLayout(right)
         self.body.addLayout(columns, 1)
-        for signal in (services.jobs.changed, services.jobs.removed):
-            signal.connect(lambda _: self._show())
-        services.jobs.loaded.connect(self._show)
+        for signal in (services.jobs.changed, services.jobs.removed, services.jobs.loaded):
+            signal.connect(self._show)
         self._show()
 
     def _build_tools(self) -> None:
@@ -172,7 +171,7 @@ class HomePage(Page):
     def _title(text: str, note: str) -> QHBoxLayout:
         title, rest = Label(text, "h3"), Label(note, "small", "muted")
         line = row(title, rest, None)
-        line.setContentsMargins(0, 8, 0, 8)
+        line.setContentsMargins(0, 8, 0, 12)
         return line
 
     def _samples(self) -> QGridLayout:

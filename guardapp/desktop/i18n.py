@@ -66,7 +66,7 @@ class _Text(NamedTuple):
 _said: weakref.WeakKeyDictionary[Any, dict[str, _Text]] = weakref.WeakKeyDictionary()
 
 
-def tr(template: str, **values: object) -> str:
+def tr(template: str, /, **values: Any) -> str:
     """`template` in the current language, its `{places}` filled.
 
     A sentence that comes from a job (a headline, an error) has its values inside already: call `tr(sentence)`.
@@ -79,13 +79,13 @@ def tr(template: str, **values: object) -> str:
     return text.format(**filled)
 
 
-def say(widget: Any, template: str, into: str = "setText", **values: object) -> None:
+def say(widget: Any, template: str, /, *, into: str = "setText", **values: Any) -> None:
     """Set a text now and again at every change of language. `into` is the setter: `setText`, `setToolTip` …"""
     _said.setdefault(widget, {})[into] = _Text(template, values)
     getattr(widget, into)(tr(template, **values))
 
 
-def call_it(widget: Any, template: str, **values: object) -> None:
+def call_it(widget: Any, template: str, /, **values: Any) -> None:
     """The widget's accessible name, what a screen reader says."""
     say(widget, template, into="setAccessibleName", **values)
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Qt, Signal
 
-from guardapp.errors import GuardError
-
 if TYPE_CHECKING:
-    from guardapp.desktop.supervisor_thread import SupervisorThread
+    from guardapp.desktop.background import Background
+    from guardapp.desktop.settings import Settings
+    from guardapp.desktop.supervisor_thread import CloseMode, SupervisorThread
     from guardapp.jobs.states import JobRow
     from guardapp.jobs.supervisor import Supervisor
     from guardapp.spec import KeyNeed, Spec
+
+    Keys = Callable[[KeyNeed], bytes]
+
+_UNSAFE = re.compile(r"[^\w.() -]+")
+"""What does not belong into the name of a folder on every platform."""
 
 
 class JobsDesk(QObject):
@@ -22,23 +29,26 @@ class JobsDesk(QObject):
 
     changed(row):    a job is new or different
     removed(id):     a job left the list
-    event(object):   every event of the engine (`guardapp.jobs.events`), these two included
-    loaded():        the rows were read for the first time, or all of them anew
+    news(object):    every event of the engine (`guardapp.jobs.events`), these two included
+    loaded():        the rows were read for the first time
     refused(error):  an order could not be carried out (a GuardError)
+    ended():         the supervisor is closed; no process of a job is left
     """
 
     changed = Signal(object)
     removed = Signal(str)
-    event = Signal(object)
+    news = Signal(object)
     loaded = Signal()
     refused = Signal(object)
+    ended = Signal()
 
-    def __init__(self, home: Path, keys: Callable[[KeyNeed], bytes] | None = None) -> None:
+    def __init__(self, home: Path, settings: Settings, background: Background, keys: Keys) -> None:
         super().__init__()
-        self._home = home
-        self._keys = keys
+        self.home, self._settings, self._background, self._keys = home, settings, background, keys
         self._rows: dict[str, JobRow] = {}
         self._thread: SupervisorThread | None = None
+        self._supervisor: Supervisor | None = None
+        self._early: list[Callable[[Supervisor], object]] = []
 
     # -- rows ------------------------------------------------------------------------------------------------------
 
@@ -54,93 +64,127 @@ class JobsDesk(QObject):
     def running(self) -> list[JobRow]:
         return [row for row in self._rows.values() if row.state == "running"]
 
+    def history(self, job_id: str, then: Callable[[list[Any]], None]) -> None:
+        """What a job has told so far (metrics, log lines, facts, artifacts), to draw its curves again."""
+        supervisor = self._supervisor
+        if supervisor is not None:
+            self._background(lambda: supervisor.history(job_id), then, self.refused.emit)
+
     # -- orders ----------------------------------------------------------------------------------------------------
 
-    def submit(self, spec: Spec | Sequence[Spec]) -> None:
-        """Queue one spec, or several as one batch."""
-        specs = list(spec) if isinstance(spec, Sequence) else [spec]
-        self._order(lambda supervisor: supervisor.submit(specs))
+    def submit(self, spec: Spec) -> None:
+        """Queue a job; its results go to a new folder of its name under `results_folder`."""
+        self._order(lambda supervisor: supervisor.submit(spec, self.new_folder(spec.name or spec.kind)))
 
     def submit_batch(self, path: Path) -> None:
         """Queue every job of a batch file."""
 
         def read_and_submit(supervisor: Supervisor) -> None:
-            from guardapp.jobs.batch import read_batch
+            from guardapp.jobs.batch import submit_batch
 
-            supervisor.submit(read_batch(path))
+            submit_batch(supervisor, path, self.new_folder(path.stem))
 
         self._order(read_and_submit)
 
+    @property
+    def results_folder(self) -> Path:
+        chosen = self._settings.get("results")
+        return Path(chosen) if chosen else self.home / "results"
+
+    def new_folder(self, name: str) -> Path:
+        """A folder that is not there yet, named after the job: `discharges`, `discharges-2` …"""
+        safe = _UNSAFE.sub("-", name).strip(" .-")[:80] or "job"
+        taken = {row.folder for row in self._rows.values() if not row.is_over}
+        for number in itertools.count(1):
+            folder = self.results_folder / (safe if number == 1 else f"{safe}-{number}")
+            if folder not in taken and not folder.exists():
+                return folder
+        raise AssertionError("there are more numbers than folders")
+
     def pause(self, ids: Sequence[str]) -> None:
-        self._each("pause", ids)
+        self._order(lambda supervisor: supervisor.pause(*ids))
 
     def resume(self, ids: Sequence[str]) -> None:
-        self._each("resume", ids)
+        self._order(lambda supervisor: supervisor.resume(*ids))
 
     def cancel(self, ids: Sequence[str]) -> None:
-        self._each("cancel", ids)
+        self._order(lambda supervisor: supervisor.cancel(*ids))
 
     def retry(self, ids: Sequence[str]) -> None:
-        self._each("retry", ids)
+        self._order(lambda supervisor: supervisor.retry(*ids))
 
     def remove(self, ids: Sequence[str]) -> None:
         """Take jobs that are over off the list; their results stay where they are."""
-        self._each("remove", ids)
+        self._order(lambda supervisor: supervisor.remove(*ids))
 
     def move(self, ids: Sequence[str], before: str) -> None:
         """Let jobs start before another one; "" puts them last."""
-        self._order(lambda supervisor: supervisor.move(list(ids), before))
-
-    def _each(self, order: str, ids: Sequence[str]) -> None:
-        chosen = list(ids)
-
-        def give(supervisor: Supervisor) -> None:
-            for job_id in chosen:
-                getattr(supervisor, order)(job_id)
-
-        self._order(give)
+        self._order(lambda supervisor: supervisor.move(*ids, before=before or None))
 
     def _order(self, give: Callable[[Supervisor], object]) -> None:
-        if self._thread is not None:
-            self._thread.order(give)
+        # in the background, because checking a spec imports its kind, and a look into the queue reads a file
+        supervisor = self._supervisor
+        if supervisor is None:
+            self._early.append(give)
+        else:
+            self._background(lambda: give(supervisor), lambda _: None, self.refused.emit)
 
     # -- the thread ------------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Open the queue and begin to work; called after the first paint."""
+    def start(self, *, warm: bool = True) -> None:
+        """Open the queue and begin to work; called after the first paint.
+
+        warm: keep a worker ready that has torch loaded
+        """
         from guardapp.desktop.supervisor_thread import SupervisorThread
 
-        thread = SupervisorThread(self._home, self._keys)
+        thread = SupervisorThread(self.home, self._keys, warm=warm)
         queued = Qt.ConnectionType.QueuedConnection
-        thread.rows_read.connect(self._load, queued)
+        thread.opened.connect(self._load, queued)
         thread.told.connect(self._tell, queued)
         thread.refused.connect(self.refused, queued)
+        thread.finished.connect(self.ended, queued)
         self._thread = thread
         thread.start()
 
-    def stop(self) -> None:
-        """End the supervisor; a job that runs is ended with it, and stays in the queue as interrupted."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.finish()
+    def finish(self, mode: CloseMode) -> None:
+        """Begin to end; `ended` follows when no process is left."""
+        if self._thread is not None and self._thread.isRunning():
+            self._thread.finish(mode)
+        else:
+            self.ended.emit()
 
-    def _load(self, rows: list[JobRow]) -> None:
+    def stop(self) -> None:
+        """End now, and wait for it; a job that runs keeps its state where it can, and is interrupted else."""
+        thread, self._thread = self._thread, None
+        self._supervisor = None
+        if thread is not None:
+            if thread.isRunning():
+                thread.finish("pause")
+            thread.wait()
+
+    def _load(self, supervisor: Supervisor, rows: list[JobRow]) -> None:
+        if self._thread is None:
+            return
+        self._supervisor = supervisor
         self._rows = {row.id: row for row in rows}
         self.loaded.emit()
+        early, self._early = self._early, []
+        for give in early:
+            self._order(give)
 
     def _tell(self, events: list[Any]) -> None:
-        for event in events:
-            self._take(event)
+        from guardapp.jobs.events import JobChanged, JobRemoved, Notice
 
-    def _take(self, event: Any) -> None:
-        row = getattr(event, "row", None)
-        error = getattr(event, "error", None)
-        if row is not None:
-            self._rows[row.id] = row
-            self.changed.emit(row)
-        elif isinstance(error, GuardError):
-            self.refused.emit(error)
-        elif type(event).__name__ == "JobRemoved":
-            self._rows.pop(event.job_id, None)
-            self.removed.emit(event.job_id)
-        self.event.emit(event)
+        if self._thread is None:
+            return  # stopped: the window may be gone
+        for event in events:
+            if isinstance(event, JobChanged):
+                self._rows[event.row.id] = event.row
+                self.changed.emit(event.row)
+            elif isinstance(event, JobRemoved):
+                self._rows.pop(event.job_id, None)
+                self.removed.emit(event.job_id)
+            elif isinstance(event, Notice):
+                self.refused.emit(event.error)
+            self.news.emit(event)

@@ -14,9 +14,10 @@ events that come back. Writing one takes three steps:
 
 From its `services` a page gets:
 - `services.settings`: the user's settings (`get`, `put`; JSON values), shared by all pages;
-- `services.jobs`:     the queue: `jobs.rows`, `jobs.row(id)`, `jobs.pause(id)` …; its signals `changed(row)`,
-                       `event(object)`. To start a job, emit `self.submit.emit(spec)`. Pages get the events of their
-                       kinds through `job_event(event)`, on the window's thread, at most ten a second for a job;
+- `services.jobs`:     the queue: `jobs.rows`, `jobs.row(id)`, `jobs.pause([id])`, `jobs.history(id, then)` …; its
+                       signals `changed(row)`, `news(event)`. To start a job, emit `self.submit.emit(spec)`. Pages get
+                       the events of their kinds through `job_event(event)`, on the window's thread, at most ten a
+                       second for a job;
 - `services.vault`:    what the vault holds: `vault.snapshot` (keys, lock, budgets), `vault.changed`, and
                        `vault.unlocked(then)`, which asks for the passphrase where needed, then calls `then()`;
 - `services.session(module)`: a child process that answers JSON lines (`python -m module`), for previews of large data;
@@ -65,15 +66,17 @@ class Services(Protocol):
     vault: VaultDesk
 
     def session(self, module: str, *arguments: str) -> ChildSession:
-        """Start `python -m module arguments…`, a helper that answers JSON lines; it ends with the window at the latest."""
+        """Start `python -m module arguments…`, a helper that answers JSON lines; it ends with the window."""
 
-    def background(self, work: Callable[[], T], then: Callable[[T], None], failed: Failed | None = None) -> None:
-        """Run `work()` off the window's thread, then `then(result)` on it. A GuardError goes to `failed`, else `fail`."""
+    def background(self, work: Callable[[], T], then: Callable[[T], object], failed: Failed | None = None) -> None:
+        """Run `work()` off the window's thread, then `then(result)` on it. GuardErrors go to `failed`, or `fail`."""
 
-    def choose_file(self, then: Callable[[Path], None], title: str, filters: str = "", *, folder: bool = False) -> None:
+    def choose_file(
+        self, then: Callable[[Path], object], title: str, filters: str = "", *, folder: bool = False
+    ) -> None:
         """Ask for a file (or a folder) without blocking, then call `then(path)`; nothing happens on Cancel."""
 
-    def choose_target(self, then: Callable[[Path], None], title: str, name: str) -> None:
+    def choose_target(self, then: Callable[[Path], object], title: str, name: str) -> None:
         """Ask where to save, suggesting `name`, without blocking."""
 
     def open_file(self, path: Path) -> None:
@@ -91,7 +94,7 @@ class Services(Protocol):
     def open_folder(self, path: Path) -> None:
         """Show a folder in the desktop's file manager."""
 
-    def tell(self, text: str, tone: Tone = "neutral", **values: object) -> None:
+    def tell(self, text: str, tone: Tone = "neutral", **values: Any) -> None:
         """One line at the foot of the window, for a few seconds; `text` is an English key."""
 
     def fail(self, error: GuardError) -> None:
@@ -113,7 +116,7 @@ class Page(QWidget):
     scrolls: ClassVar[bool] = True
 
     submit = Signal(object)
-    """A finished spec (or a list of specs) for the queue. The window submits it, opens the dock, and says so."""
+    """A finished spec (or a list of specs) for the queue. The window submits it and opens the dock."""
 
     def __init__(self, services: Services) -> None:
         super().__init__()

@@ -36,8 +36,8 @@ class QueueDelegate(CellDelegate):
         model = index.model()
         assert isinstance(model, QueueModel)
         job = model.job(index.row())
-        rect = QRectF(option.rect)  # type: ignore[attr-defined]  # the stubs lack QStyleOption's fields
-        selected = bool(option.state & QStyle.StateFlag.State_Selected)  # type: ignore[attr-defined]
+        rect = QRectF(option.rect)
+        selected = bool(option.state & QStyle.StateFlag.State_Selected)
         painter.save()
         self._paint_ground(painter, rect, None, selected, model.columns[index.column()])
         painter.setPen(theme().color("divider"))
@@ -54,7 +54,9 @@ class QueueDelegate(CellDelegate):
     def _paint_name(painter: QPainter, rect: QRectF, job: JobRow) -> None:
         y = rect.center().y()
         if not job.is_over and job.state != "running":
-            icons.paint(painter, "ph.dots-six-vertical", QRectF(rect.left() + 12, y - 8, 16, 16), theme().color("subtle"))
+            icons.paint(
+                painter, "ph.dots-six-vertical", QRectF(rect.left() + 12, y - 8, 16, 16), theme().color("subtle")
+            )
         icons.paint(painter, look(job.kind).icon, QRectF(rect.left() + 36, y - 8, 16, 16), theme().color("text"))
         words = rect.adjusted(60, 0, -8, 0)
         painter.setFont(bold(font("body")))
@@ -239,5 +241,3 @@ class QueueView(TableView):
             self._step(job.id, -1 if key == Qt.Key.Key_Up else 1)
         else:
             super().keyPressEvent(event)
-
-

@@ -25,6 +25,7 @@ class RailItem(QAbstractButton):
         super().__init__()
         self.entry = entry
         self.setCheckable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setFixedSize(tokens.width("rail") - 1, _ITEM_HEIGHT)
         self.setFont(font("small"))
         self.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -88,7 +89,7 @@ class Rail(QFrame):
         call_it(self, "Pages")
         self.items = [RailItem(entry) for entry in entries]
         whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 16, 0, 12)
+        whole.setContentsMargins(0, 16, 0, 16)
         whole.setSpacing(_STEP - _ITEM_HEIGHT)
         for item in self.items:
             if item.entry.foot:

@@ -8,7 +8,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 _TABLE_NAMES = {".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".xls", ".feather", ".arrow"}
-_CHECKPOINT_NAMES = {".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".onnx", ".sealed", ".age", ".sig", ".pkl", ".pickle"}
+_CHECKPOINT_NAMES = {
+    ".safetensors",
+    ".pt",
+    ".pth",
+    ".ckpt",
+    ".bin",
+    ".onnx",
+    ".sealed",
+    ".age",
+    ".sig",
+    ".pkl",
+    ".pickle",
+}
 _PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".dcm"}
 _HEAD = 4096
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent
@@ -18,7 +19,7 @@ class Sheet(QDialog):
     """Shown with `open()`. Every button closes it and then calls what it stands for; Escape is the safe way out."""
 
     def __init__(
-        self, parent: QWidget, icon: str, title: str, text: str, *, tone: str = "accentText", **values: object
+        self, parent: QWidget, icon: str, title: str, text: str, *, tone: str = "accentText", **values: Any
     ) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -79,7 +80,14 @@ class Sheet(QDialog):
 
 
 def confirm(
-    parent: QWidget, title: str, text: str, button: str, act: Callable[[], None], *, icon: str = "ph.warning", **values: object
+    parent: QWidget,
+    title: str,
+    text: str,
+    button: str,
+    act: Callable[[], None],
+    *,
+    icon: str = "ph.warning",
+    **values: Any,
 ) -> Sheet:
     """Ask before something that cannot be undone; `text` says what is lost."""
     sheet = Sheet(parent, icon, title, text, tone="danger", **values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from typing import Any
 
 from PySide6.QtCore import QProcess, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
@@ -142,7 +143,7 @@ class StatusBar(QFrame):
             else:
                 self._vault.say("Vault unlocked")
 
-    def tell(self, text: str, tone: str, milliseconds: int = 6000, **values: object) -> None:
+    def tell(self, text: str, tone: str, milliseconds: int = 6000, **values: Any) -> None:
         """One line for a few seconds."""
         self._message.set_color("text" if tone == "neutral" else tone)
         self._message.say(text, **values)

@@ -153,3 +153,21 @@ class VaultDesk(QObject):
     def audit_entries(self, then: Callable[[list[Entry]], None], last: int = 500) -> None:
         """The latest entries of the audit log, newest last."""
         self._background(lambda: self.vault().audit.entries(last), then)
+
+    def restore(
+        self, path: Path, passphrase: str, then: Callable[[], None], failed: Callable[[GuardError], None]
+    ) -> None:
+        """Put a backup in the place of the vault, then read the vault afresh."""
+
+        def work() -> None:
+            from guardapp.vault.backup import restore
+
+            restore(path, passphrase, self._home)
+            self._vault = None
+            self._log_count = -1
+
+        def finish(_: object) -> None:
+            self.refresh()
+            then()
+
+        self._background(work, finish, failed)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from PySide6.QtCore import QTimer, QUrl, Signal
+from PySide6.QtCore import Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QCloseEvent, QDesktopServices, QKeySequence, QPaintEvent, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
@@ -30,6 +31,7 @@ from guardapp.desktop.vault_desk import VaultDesk
 from guardapp.errors import GuardError
 
 if TYPE_CHECKING:
+    from guardapp.desktop.supervisor_thread import CloseMode
     from guardapp.jobs.states import JobRow
 
 _FIRST_SIZE = (1440, 900)
@@ -42,7 +44,10 @@ class Window(QWidget):
     painted = Signal()
     """The first paint is done: now imports, threads and files may begin."""
 
-    def __init__(self, home: Path, settings: Settings) -> None:
+    ended = Signal()
+    """Closed, with every thread and process gone."""
+
+    def __init__(self, home: Path, settings: Settings, *, warm: bool = True) -> None:
         super().__init__()
         self.setProperty("k", "page")
         self.setMinimumSize(tokens.width("minWindow"), _LOWEST)
@@ -50,9 +55,12 @@ class Window(QWidget):
         say(self, "guardapp", into="setWindowTitle")
         self.settings = settings
         self.home = home
+        self._warm = warm
         self.background_work = Background(self.fail, self)
         self.vault = VaultDesk(home, self.background_work)
-        self.jobs = JobsDesk(home, self._provide_key)
+        self.jobs = JobsDesk(home, settings, self.background_work, self._provide_key)
+        self.vault.setParent(self)
+        self.jobs.setParent(self)
         self._sessions: list[ChildSession] = []
         self._entries = {entry.name: entry for entry in PAGES if entry.exists}
         self._pages: dict[str, Page] = {}
@@ -67,7 +75,9 @@ class Window(QWidget):
         self.error.setParent(self)
         self.error.hide()
         self._lay_out()
-        self.find = FindPanel(self, self._findables)
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.setFocus()
+        self.finder = FindPanel(self, self._findables)
         self._connect()
         self.show_page("home")
 
@@ -94,20 +104,18 @@ class Window(QWidget):
         self.dock.toggled.connect(lambda is_open: self.settings.put("dock_open", is_open))
         self.status.vault_pressed.connect(lambda: self.show_page("vault"))
         self.jobs.refused.connect(self.fail)
-        self.jobs.event.connect(self._hand_on)
-        self.jobs.changed.connect(lambda _: self._show_running())
+        self.jobs.news.connect(self._hand_on)
+        self.jobs.changed.connect(self._show_running)
         self.jobs.loaded.connect(self._show_running)
         self.vault.changed.connect(self._show_vault)
         self.vault.passphrase_wanted.connect(self._ask_passphrase)
         shortcuts: list[tuple[str, Callable[[], object]]] = [
-            ("Ctrl+K", self.find.open),
+            ("Ctrl+K", self.finder.open),
             ("Ctrl+O", self._choose_any),
             ("Ctrl+J", lambda: self.dock.set_open(not self.dock.is_open)),
             ("Ctrl+Q", self.close),
         ]
-        shortcuts += [
-            (f"Ctrl+{number}", lambda name=name: self.show_page(name)) for number, name in enumerate(self._entries, 1)
-        ]
+        shortcuts += [(f"Ctrl+{number}", partial(self.show_page, name)) for number, name in enumerate(self._entries, 1)]
         for keys, act in shortcuts:
             QShortcut(QKeySequence(keys), self).activated.connect(act)
 
@@ -121,12 +129,12 @@ class Window(QWidget):
 
     def _begin(self) -> None:
         """What may take a while: threads, files, the vault."""
+        self.painted.emit()
         if self._closing:
             return
-        self.painted.emit()
         self.status.start()
         self.vault.start()
-        self.jobs.start()
+        self.jobs.start(warm=self._warm)
         self.dock.set_open(bool(self.settings.get("dock_open")))
 
     # -- pages -----------------------------------------------------------------------------------------------------
@@ -160,7 +168,6 @@ class Window(QWidget):
         if found.page == "queue":
             self.jobs.submit_batch(found.path)
             self.dock.set_open(True)
-            self.tell("All jobs of {name} were queued.", name=found.path.name)
             return
         name = found.page or next((n for n, page in self._pages.items() if page.accepts(found.path)), "")
         if name in self._entries:
@@ -182,7 +189,7 @@ class Window(QWidget):
             self.show_page(page).open_job(row)
 
     def open_find(self) -> None:
-        self.find.open()
+        self.finder.open()
 
     def _hand_on(self, event: Any) -> None:
         row = getattr(event, "row", None) or self.jobs.row(getattr(event, "job_id", ""))
@@ -193,9 +200,9 @@ class Window(QWidget):
                 page.job_event(event)
 
     def _submit(self, spec: Any) -> None:
-        self.jobs.submit(spec)
+        for one in spec if isinstance(spec, list) else [spec]:
+            self.jobs.submit(one)
         self.dock.set_open(True)
-        self.tell("Queued.")
 
     # -- services --------------------------------------------------------------------------------------------------
 
@@ -204,27 +211,25 @@ class Window(QWidget):
         self._sessions.append(made)
         return made
 
-    def background(
-        self, work: Callable[[], Any], then: Callable[[Any], None], failed: Failed | None = None
-    ) -> None:
+    def background(self, work: Callable[[], Any], then: Callable[[Any], None], failed: Failed | None = None) -> None:
         self.background_work(work, then, failed)
 
-    def choose_file(self, then: Callable[[Path], None], title: str, filters: str = "", *, folder: bool = False) -> None:
+    def choose_file(
+        self, then: Callable[[Path], object], title: str, filters: str = "", *, folder: bool = False
+    ) -> None:
         dialog = QFileDialog(self, tr(title))
         dialog.setFileMode(QFileDialog.FileMode.Directory if folder else QFileDialog.FileMode.ExistingFile)
         if filters:
             dialog.setNameFilter(tr(filters))
         self._ask(dialog, then)
 
-    def choose_target(self, then: Callable[[Path], None], title: str, name: str) -> None:
+    def choose_target(self, then: Callable[[Path], object], title: str, name: str) -> None:
         dialog = QFileDialog(self, tr(title))
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.selectFile(name)
         self._ask(dialog, then)
 
-    def _ask(self, dialog: QFileDialog, then: Callable[[Path], None]) -> None:
-        from PySide6.QtCore import Qt
-
+    def _ask(self, dialog: QFileDialog, then: Callable[[Path], object]) -> None:
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         last = str(self.settings.get("last_folder") or Path.home())
         dialog.setDirectory(last)
@@ -239,7 +244,7 @@ class Window(QWidget):
     def open_folder(self, path: Path) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
 
-    def tell(self, text: str, tone: Tone = "neutral", **values: object) -> None:
+    def tell(self, text: str, tone: Tone = "neutral", **values: Any) -> None:
         self.status.tell(text, tone, **values)
 
     def fail(self, error: GuardError) -> None:
@@ -282,17 +287,19 @@ class Window(QWidget):
 
     def _findables(self) -> list[Findable]:
         found = [
-            Findable(tr(entry.title), tr("Page"), tokens.nav_icon(name), lambda name=name: self.show_page(name))
+            Findable(tr(entry.title), tr("Page"), tokens.nav_icon(name), partial(self.show_page, name))
             for name, entry in self._entries.items()
         ]
         found += [
             Findable(tr("Choose a file…"), "Ctrl+O", "ph.folder-open", self._choose_any),
-            Findable(tr("Open or close the queue"), "Ctrl+J", "ph.queue", lambda: self.dock.set_open(not self.dock.is_open)),
+            Findable(
+                tr("Open or close the queue"), "Ctrl+J", "ph.queue", lambda: self.dock.set_open(not self.dock.is_open)
+            ),
             Findable(tr("Lock the vault"), "", "ph.lock-simple", self.vault.lock),
         ]
         for row in ordered(self.jobs.rows):
             kind = look(row.kind)
-            found.append(Findable(row.name, tr(kind.title), kind.icon, lambda row=row: self.open_job(row)))
+            found.append(Findable(row.name, tr(kind.title), kind.icon, partial(self.open_job, row)))
         return found
 
     # -- size and end ----------------------------------------------------------------------------------------------
@@ -317,27 +324,27 @@ class Window(QWidget):
             return
         self.shut_down()
         super().closeEvent(event)
+        self.ended.emit()
 
     def keep_running(self) -> None:
         """Hide, work on, and end by itself when nothing runs or waits any more."""
-        self.hide()
-        self.jobs.changed.connect(self._end_when_idle)
-
-    def _end_when_idle(self, _: object) -> None:
-        if self.isHidden() and not any(row.state in ("running", "queued") for row in self.jobs.rows):
-            self.close()
+        self._leave("leave")
 
     def pause_and_close(self) -> None:
-        """Ask for a pause, and close when every job has obeyed."""
-        self._close_when_settled()
-        self.jobs.pause([row.id for row in self.jobs.running])
+        """Let every job save its state, then end."""
+        self._leave("pause")
 
     def cancel_and_close(self) -> None:
-        self._close_when_settled()
-        self.jobs.cancel([row.id for row in self.jobs.running])
+        self._leave("cancel")
 
-    def _close_when_settled(self) -> None:
-        self.jobs.changed.connect(lambda _: None if self.jobs.running else self.close())
+    def _leave(self, mode: CloseMode) -> None:
+        self.hide()
+        self.jobs.ended.connect(self._left)
+        self.jobs.finish(mode)
+
+    def _left(self) -> None:
+        self.shut_down()
+        self.ended.emit()
 
     def shut_down(self) -> None:
         """End threads, timers and helpers; the window may be deleted afterwards."""
@@ -350,5 +357,3 @@ class Window(QWidget):
         self.vault.stop()
         self.jobs.stop()
         self.background_work.stop()
-
-

@@ -1,7 +1,7 @@
 """Recipes: a model and a schedule that need no tuning, from public facts alone.
 
-Everything here is a function of the kind of data, the public bound on the number of examples, and ε: never of the data, because
-a setting that was tuned on private rows discloses something about them that no accountant counts.
+Everything here is a function of the kind of data, the public bound on the number of examples, and ε: never of the
+data, because a setting that was tuned on private rows discloses something about them that no accountant counts.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def choose(
     clip: float | None = None,
     learning_rate: float | None = None,
 ) -> Recipe:
-    """The recipe called `name`, with what the user overrides. Raises GuardError `train.recipe` for a wrong kind of data."""
-    architecture = ("features-linear" if shape.kind == "image" else "mlp") if name == "auto" else name
+    """The recipe called `name`, with what the user overrides. Raises GuardError `train.recipe` if it does not fit."""
+    architecture = ("features-linear" if shape.kind == "image" else "logistic") if name == "auto" else name
     if architecture in ("cnn", "features-linear") and shape.kind == "table":
         raise GuardError(
             f"The recipe {architecture} does not fit this data",
@@ -70,8 +70,8 @@ def choose(
 
 _DEFAULTS: dict[str, tuple[float, int, float, float, Literal["sgd", "adam"]]] = {
     # epochs, largest batch, clip, learning rate, optimizer
-    "logistic": (20, 2048, 1.0, 0.02, "adam"),
-    "mlp": (20, 2048, 1.0, 0.004, "adam"),
+    "logistic": (20, 2048, 2.0, 2.0, "sgd"),
+    "mlp": (20, 2048, 1.0, 0.5, "sgd"),
     "cnn": (25, 2048, 0.5, 0.003, "adam"),
     "features-linear": (45, 4096, 1.0, 16.0, "sgd"),
 }

@@ -62,6 +62,8 @@ def opened(connection: sqlite3.Connection, folder: Path, vault_key: bytes) -> It
     for info, sealed in entries(connection):
         private = protections.decrypt(vault_key, sealed, context(info))
         if private is None:
+            if not info.name.isprintable():
+                raise damaged(folder, "an entry was changed")
             raise damaged(folder, f"the entry of the key “{info.name}” was changed")
         yield info, private
 

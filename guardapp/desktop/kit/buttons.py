@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QPushButton, QToolButton
@@ -30,7 +30,7 @@ class Button(QPushButton):
         *,
         compact: bool = False,
         trailing: bool = False,
-        **values: object,
+        **values: Any,
     ) -> None:
         super().__init__()
         self._variant = variant
@@ -55,7 +55,7 @@ class Button(QPushButton):
         size = tokens.icon_size("inline" if self._compact else "control")
         icons.dress(self, name, _ICON_ROLE[self._variant], size)
 
-    def say(self, text: str, **values: object) -> None:
+    def say(self, text: str, /, **values: Any) -> None:
         """The button's text; an ampersand is a letter here, never a mnemonic."""
         say(self, text, into="set_words", **values)
 
@@ -64,12 +64,12 @@ class Button(QPushButton):
         plain(self, text, into="set_words")
 
     def set_words(self, text: str) -> None:
-        # Qt puts 4 pixels between icon and text; the look has 8
-        gap = " " if not self.icon().isNull() else ""
+        # Qt puts 2 pixels between icon and text; the look has 8, an en space more
+        gap = "\u2002" if not self.icon().isNull() else ""
         self.setText(f"{gap}{text}".replace("&", "&&") if not self._trailing else f"{text}{gap}".replace("&", "&&"))
         self.setAccessibleName(text)
 
-    def why_disabled(self, reason: str, **values: object) -> None:
+    def why_disabled(self, reason: str, /, **values: Any) -> None:
         """Disable, and say why in the tooltip; pages also write the reason beside the button."""
         self.setEnabled(False)
         say(self, reason, into="setToolTip", **values)
@@ -101,6 +101,6 @@ class IconButton(QToolButton):
     def set_icon(self, icon: str, role: str = "text") -> None:
         icons.dress(self, icon, role, self._size)
 
-    def rename(self, name: str, **values: object) -> None:
+    def rename(self, name: str, /, **values: Any) -> None:
         call_it(self, name, **values)
         say(self, name, into="setToolTip", **values)

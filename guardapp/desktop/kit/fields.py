@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QWheelEvent
@@ -129,7 +129,7 @@ class Field(QWidget):
         else:
             self.clear_error()
 
-    def show_error(self, sentence: str, **values: object) -> None:
+    def show_error(self, sentence: str, **values: Any) -> None:
         """What is wrong and what to do, in one or two sentences (an English key)."""
         self._mark.setVisible(True)
         self._line.set_color("danger")
@@ -148,7 +148,7 @@ class Field(QWidget):
         if isinstance(self.control, TextField):
             self.control.set_bad(False)
 
-    def set_help(self, sentence: str, **values: object) -> None:
+    def set_help(self, sentence: str, **values: Any) -> None:
         self._help = tr(sentence, **values)
         self.clear_error()
         self._line.say(sentence, **values)
@@ -233,7 +233,7 @@ class Combo(QComboBox):
 class Tick(QCheckBox):
     """A check box with an English key, drawn with the look's own box."""
 
-    def __init__(self, text: str, *, name: str = "", **values: object) -> None:
+    def __init__(self, text: str, *, name: str = "", **values: Any) -> None:
         super().__init__()
         self.setFont(font("body"))
         self.setCursor(Qt.CursorShape.PointingHandCursor)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
+from PySide6.QtCore import QRectF, Qt, Signal
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout
 
 from guardapp.desktop.i18n import call_it
 from guardapp.desktop.kit.buttons import Button, IconButton
-from guardapp.desktop.kit.labels import ElidedLabel, Icon, Label, restyle
+from guardapp.desktop.kit.labels import ElidedLabel, Icon, Label
 from guardapp.desktop.kit.tiles import Chip
 from guardapp.desktop.theme import tokens
+from guardapp.desktop.theme.state import theme
 
 
 def dropped_paths(event: QDropEvent | QDragEnterEvent) -> list[Path]:
@@ -28,13 +29,26 @@ class DropFrame(QFrame):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        self.setProperty("k", "drop")
+        self._hovered = False
         self.setAcceptDrops(True)
         call_it(self, name)
 
     def _over(self, on: bool) -> None:
-        self.setProperty("over", "true" if on else "false")
-        restyle(self)
+        self._hovered = on
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        width = tokens.stroke("selectedCard" if self._hovered else "hair")
+        pen = QPen(theme().color("accent" if self._hovered else "control"), width, Qt.PenStyle.CustomDashLine)
+        pen.setDashPattern([6 / width, 4 / width])
+        painter.setPen(pen)
+        painter.setBrush(theme().color("selected" if self._hovered else "surface"))
+        inset = width / 2
+        radius = tokens.radius("card")
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(inset, inset, -inset, -inset), radius, radius)
+        painter.end()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if dropped_paths(event):

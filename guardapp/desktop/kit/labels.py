@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
@@ -29,7 +31,7 @@ class Label(QLabel):
     """
 
     def __init__(
-        self, text: str = "", role: str = "body", color: str = "text", *, wrap: bool = False, **values: object
+        self, text: str = "", role: str = "body", color: str = "text", *, wrap: bool = False, **values: Any
     ) -> None:
         super().__init__()
         self.setFont(font(role))
@@ -41,7 +43,7 @@ class Label(QLabel):
         if text:
             say(self, text, **values)
 
-    def say(self, text: str, **values: object) -> None:
+    def say(self, text: str, /, **values: Any) -> None:
         """Show an English key in the current language, now and later."""
         say(self, text, **values)
 
@@ -61,7 +63,7 @@ class Label(QLabel):
 class RichLabel(Label):
     """A paragraph that may hold <b>bold</b> words; escape what comes from outside with `html.escape`."""
 
-    def __init__(self, text: str = "", role: str = "body", color: str = "text", **values: object) -> None:
+    def __init__(self, text: str = "", role: str = "body", color: str = "text", **values: Any) -> None:
         super().__init__("", role, color, wrap=True)
         self.setTextFormat(Qt.TextFormat.RichText)
         if text:
@@ -89,7 +91,7 @@ class ElidedLabel(Label):
         color: str = "text",
         *,
         mode: Qt.TextElideMode = Qt.TextElideMode.ElideRight,
-        **values: object,
+        **values: Any,
     ) -> None:
         self._whole = ""
         self._mode = mode
@@ -142,7 +144,7 @@ class IconLabel(QWidget):
         role: str = "body",
         size: int | None = None,
         gap: int = 6,
-        **values: object,
+        **values: Any,
     ) -> None:
         super().__init__()
         self._icon = Icon(icon, color, size or tokens.icon_size("control"))
@@ -153,7 +155,7 @@ class IconLabel(QWidget):
         row.addWidget(self._icon)
         row.addWidget(self.label, 1)
 
-    def set(self, icon: str, text: str, color: str, **values: object) -> None:
+    def set(self, icon: str, text: str, color: str, **values: Any) -> None:
         self._icon.set(icon, color)
         self.label.set_color(color)
         self.label.say(text, **values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
@@ -48,7 +49,7 @@ class Banner(SoftFrame):
         icon: str | None = None,
         *,
         closable: bool = False,
-        **values: object,
+        **values: Any,
     ) -> None:
         super().__init__(tone)
         color = _TONE_COLOR[tone]
@@ -90,11 +91,11 @@ class ErrorCard(SoftFrame):
         self._code.hide()
         self._details = Button("Details", "link", compact=True)
         self._details.clicked.connect(lambda: self._code.setVisible(self._code.isHidden()))
-        self.actions = QHBoxLayout()
-        self.actions.setSpacing(tokens.space(2))
-        self.actions.addWidget(self._details)
-        self.actions.addWidget(self._code)
-        self.actions.addStretch(1)
+        self.buttons = QHBoxLayout()
+        self.buttons.setSpacing(tokens.space(2))
+        self.buttons.addWidget(self._details)
+        self.buttons.addWidget(self._code)
+        self.buttons.addStretch(1)
         texts = QVBoxLayout()
         texts.setSpacing(tokens.space(1))
         texts.addWidget(self._what)
@@ -103,7 +104,7 @@ class ErrorCard(SoftFrame):
         step.setAlignment(Qt.AlignmentFlag.AlignTop)
         step.setStretch(1, 1)
         texts.addLayout(step)
-        texts.addLayout(self.actions)
+        texts.addLayout(self.buttons)
         whole = QHBoxLayout(self)
         whole.setContentsMargins(16, 12, 12, 12)
         whole.setSpacing(tokens.space(3))
@@ -178,7 +179,7 @@ class VerdictCard(SoftFrame):
         self._line.hide()
         self._right.hide()
 
-    def show_verdict(self, tone: str, icon: str, headline: str, sentence: str, **values: object) -> None:
+    def show_verdict(self, tone: str, icon: str, headline: str, sentence: str, **values: Any) -> None:
         """`headline` and `sentence` are English keys; the sentence may hold <b>…</b>, its values are escaped."""
         self.set_tone(tone)
         self._line.setProperty("tone", tone)
@@ -232,7 +233,7 @@ class EmptyState(QWidget):
 class CheckLine(QWidget):
     """One checked thing: icon, a strong line, and its evidence below; 48 high or 40 in a dense list."""
 
-    def __init__(self, state: str, title: str, evidence: str = "", **values: object) -> None:
+    def __init__(self, state: str, title: str, evidence: str = "", **values: Any) -> None:
         super().__init__()
         found = tokens.state(state)
         self.setMinimumHeight(40)

@@ -117,6 +117,8 @@ class PlotCard(Card):
         )
         self._item = self.plot.getPlotItem()
         self._item.hideButtons()
+        # pyqtgraph makes its menu without a parent even where it is switched off; so it ends with the plot
+        self._item.ctrlMenu.setParent(self.plot, self._item.ctrlMenu.windowFlags())
         self._item.setMouseEnabled(False, False)
         # room at the right for half of the last tick's label, which is cut otherwise
         self._item.layout.setContentsMargins(0, 8, 12, 0)
@@ -217,7 +219,7 @@ class PlotCard(Card):
         """Own ticks of "left" or "bottom"; None for automatic ones."""
         self._item.getAxis(axis).setTicks([list(ticks)] if ticks is not None else None)
 
-    def set_limit(self, y: float | None, text: str = "", **values: object) -> None:
+    def set_limit(self, y: float | None, text: str = "", **values: Any) -> None:
         """The budget: a solid line that bears its name."""
         if self._limit is not None:
             self._item.removeItem(self._limit[0])
@@ -233,7 +235,7 @@ class PlotCard(Card):
         self._limit = (line, label, y, text, values)
         self._restyle()
 
-    def set_now(self, x: float | None, y: float = 0.0, text: str = "now {value}", **values: object) -> None:
+    def set_now(self, x: float | None, y: float = 0.0, text: str = "now {value}", **values: Any) -> None:
         """Where the job is: a dotted line through linked plots, the point, and its value."""
         self._now = None if x is None else (x, y, text, values)
         self._draw()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QBrush, QKeyEvent, QMouseEvent, QPainter, QPainterPath, QPaintEvent, QPen
@@ -144,7 +145,7 @@ class TradeoffSlider(Slider):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         speech().changed.connect(self.update)
 
-    def show_curve(self, y: Sequence[float], bad_from: int | None, bad: str = "", **values: object) -> None:
+    def show_curve(self, y: Sequence[float], bad_from: int | None, bad: str = "", **values: Any) -> None:
         self._curve = [min(1.0, max(0.0, value)) for value in y]
         self._bad_from, self._bad = bad_from, (bad, values)
         self.set_steps(max(2, len(self._curve)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QFont, QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
@@ -151,7 +152,7 @@ class Segmented(QWidget):
             self.update()
             self.changed.emit(index)
 
-    def say(self, index: int, text: str, **values: object) -> None:
+    def say(self, index: int, text: str, **values: Any) -> None:
         """Give one option another text: a count that changed."""
         self._options[index] = (text, values)
         self._resay()

@@ -139,8 +139,8 @@ class CellDelegate(QStyledItemDelegate):
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         cell = index.data(CELL)
-        rect = QRectF(option.rect)  # type: ignore[attr-defined]  # the stubs lack QStyleOption's fields
-        state: QStyle.StateFlag = option.state  # type: ignore[attr-defined]
+        rect = QRectF(option.rect)
+        state: QStyle.StateFlag = option.state
         model = index.model()
         column = model.columns[index.column()] if isinstance(model, TableModel) else Column("")
         painter.save()
@@ -152,7 +152,7 @@ class CellDelegate(QStyledItemDelegate):
             painter.drawText(rect.adjusted(12, 0, -8, 0), Qt.AlignmentFlag.AlignVCenter, "…")
         else:
             self._paint_cell(painter, rect, cell, column)
-        view = option.widget  # type: ignore[attr-defined]
+        view = option.widget
         if state & QStyle.StateFlag.State_HasFocus and view is not None and view.hasFocus():
             pen = painter.pen()
             pen.setColor(theme().color("focus"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QWidget
@@ -48,7 +50,7 @@ class Tile(Card):
         self.clear()
 
     def show_value(
-        self, value: str, unit: str, icon: str, judgement: str, color: str = "success", **values: object
+        self, value: str, unit: str, icon: str, judgement: str, color: str = "success", **values: Any
     ) -> None:
         """`value` as it is; `unit` and `judgement` are English keys, the latter with `values`."""
         self._number.put(value)
@@ -83,7 +85,7 @@ class Chip(QAbstractButton):
         *,
         clickable: bool = False,
         removable: bool = False,
-        **values: object,
+        **values: Any,
     ) -> None:
         super().__init__()
         self._icon, self._tone, self._removable = icon, tone, removable
@@ -96,7 +98,7 @@ class Chip(QAbstractButton):
         if text:
             say(self, text, into="set_words", **values)
 
-    def say(self, text: str, **values: object) -> None:
+    def say(self, text: str, /, **values: Any) -> None:
         say(self, text, into="set_words", **values)
 
     def put(self, text: str) -> None:
@@ -240,7 +242,7 @@ class FigureLine(QWidget):
         line.addWidget(ElidedLabel(name, "body", "muted"))
         line.addWidget(self._value, 1)
 
-    def say(self, text: str, **values: object) -> None:
+    def say(self, text: str, /, **values: Any) -> None:
         self._value.say(text, **values)
 
     def put(self, text: str) -> None:

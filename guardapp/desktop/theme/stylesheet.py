@@ -29,8 +29,6 @@ QFrame[k="rail"] { background: $rail; border: none; border-right: 1px solid $bor
 QFrame[k="footer"], QFrame[k="dock"] { background: $surface; border: none; border-top: 1px solid $border; }
 QFrame[k="status"] { background: $rail; border: none; border-top: 1px solid $border; }
 QFrame[k="popup"] { background: $raised; border: 1px solid $border; border-radius: ${r_card}px; }
-QFrame[k="drop"] { background: $surface; border: 1px dashed $control; border-radius: ${r_card}px; }
-QFrame[k="drop"][over="true"] { background: $selected; border: 2px dashed $accent; }
 QFrame[k="soft"] { background: $sunken; border: 1px solid $border; border-radius: ${r_card}px; }
 QFrame[k="soft"][tone="success"] { background: $successSoft; border-color: $successLine; }
 QFrame[k="soft"][tone="warning"] { background: $warningSoft; border-color: $warningLine; }
@@ -43,10 +41,10 @@ QFrame[k="softline"][tone="neutral"] { background: $border; border: none; max-wi
 QLabel { background: transparent; }
 
 QPushButton { color: $text; background: $surface; border: 1px solid $control; border-radius: ${r_control}px;
-  padding: 0 13px; min-height: 30px; max-height: 30px; }
+  padding: 0 15px; min-height: 30px; max-height: 30px; }
 QPushButton:hover { background: $hover; }
 QPushButton:pressed { background: $pressed; }
-QPushButton:focus { border: 2px solid $focus; padding: 0 12px; min-height: 28px; max-height: 28px; }
+QPushButton:focus { border: 2px solid $focus; padding: 0 14px; min-height: 28px; max-height: 28px; }
 QPushButton:disabled { color: $disabled; background: $sunken; border: 1px solid $border; }
 QPushButton[v="primary"] { color: $onAccent; background: $accent; border: 1px solid $accent; }
 QPushButton[v="primary"]:hover { background: $accentHover; border-color: $accentHover; }
@@ -58,7 +56,8 @@ QPushButton[v="ghost"] { background: transparent; border: 1px solid transparent;
 QPushButton[v="ghost"]:hover { background: $hover; }
 QPushButton[v="ghost"]:pressed { background: $pressed; }
 QPushButton[v="ghost"]:focus { border: 2px solid $focus; }
-QPushButton[v="link"] { color: $accentText; background: transparent; border: 1px solid transparent; padding: 0 1px; }
+QPushButton[v="link"] { color: $accentText; background: transparent; border: 1px solid transparent; padding: 0 1px;
+  text-align: left; }
 QPushButton[v="link"]:hover { color: $accentHoverText; }
 QPushButton[v="link"]:focus { border: 2px solid $focus; padding: 0; }
 QPushButton[v="link"]:disabled, QPushButton[v="ghost"]:disabled { color: $disabled; background: transparent;
@@ -132,7 +131,7 @@ QTableView, QListView, QTreeView { background: $surface; color: $text; border: n
   selection-background-color: $selected; selection-color: $text; }
 QHeaderView { background: $surface; border: none; }
 QHeaderView::section { background: $surface; color: $muted; border: none; border-bottom: 1px solid $border;
-  padding: 0 8px; }
+  padding: 0 8px 0 12px; }
 QTableCornerButton::section { background: $surface; border: none; }
 QSplitter::handle { background: transparent; }
 """)

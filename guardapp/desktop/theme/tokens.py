@@ -80,6 +80,11 @@ def radius(name: str) -> int:
     return int(_file()["radius"][name])
 
 
+def stroke(name: str) -> int:
+    """`hair`, `focus`, `selectedCard`, `railMark`."""
+    return int(_file()["stroke"][name])
+
+
 def icon_size(name: str) -> int:
     """`inline` 14, `control` 16, `title` 20, `nav` 24, `empty` 40, `verdict` 64."""
     return int(_file()["icon"]["sizes"][name])

@@ -1,0 +1,116 @@
+"""The keys and the audit log as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from guardapp.desktop import wording
+from guardapp.desktop.i18n import tr
+from guardapp.desktop.kit.tables import Cell, Column, TableModel
+
+if TYPE_CHECKING:
+    from guardapp.vault.chain import Entry
+    from guardapp.vault.keys import KeyInfo
+
+_TYPES = {
+    "x25519": ("ph.lock-key", "Sealing and opening (X25519)"),
+    "hybrid": ("ph.lock-key", "Sealing and opening (hybrid)"),
+    "rsa": ("ph.lock-key", "Sealing and opening (RSA)"),
+    "signing": ("ph.pen-nib", "Signing (P-256)"),
+    "pseudonym": ("ph.key", "Pseudonyms"),
+}
+_EVENTS = {
+    "key-made": "A key was made",
+    "key-imported": "A key was imported",
+    "key-exported": "A private key was exported",
+    "key-deleted": "A key was deleted",
+    "vault-unlocked": "The vault was unlocked",
+    "vault-protection-changed": "The protection was changed",
+    "vault-backed-up": "The vault was backed up",
+    "vault-restored": "The vault was restored",
+    "budget-set": "A budget was set",
+    "job-done": "A job was done",
+    "job-failed": "A job failed",
+}
+
+
+def type_name(kind: str) -> str:
+    """What a type of key is for, as an English key."""
+    return _TYPES.get(kind, ("", kind))[1]
+
+
+class KeysModel(TableModel):
+    """Keys by name: what for, fingerprint, since when."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            [
+                Column("Name", width=200),
+                Column("For", width=220),
+                Column("Fingerprint"),
+                Column("Since", width=128),
+            ]
+        )
+        self._keys: list[KeyInfo] = []
+
+    def show_keys(self, keys: Sequence[KeyInfo]) -> None:
+        if list(keys) == self._keys:
+            return
+        self.beginResetModel()
+        self._keys = list(keys)
+        self.endResetModel()
+
+    def key(self, row: int) -> KeyInfo | None:
+        return self._keys[row] if 0 <= row < len(self._keys) else None
+
+    def row_total(self) -> int:
+        return len(self._keys)
+
+    def cell(self, row: int, column: int) -> Cell | None:
+        key = self._keys[row]
+        if column == 0:
+            return Cell(key.name, icon=_TYPES.get(key.type, ("ph.key", ""))[0], strong=True)
+        if column == 1:
+            return Cell(tr(type_name(key.type)), color="muted")
+        if column == 2:
+            return Cell(key.fingerprint, mono=True)
+        return Cell(wording.date(datetime.fromisoformat(key.created).astimezone()), color="muted")
+
+
+class AuditModel(TableModel):
+    """The latest acts, newest first."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            [
+                Column("When", width=150),
+                Column("What", width=220),
+                Column("Of"),
+                Column("By", width=120),
+                Column("Number", numeric=True, width=90),
+            ]
+        )
+        self._entries: list[Entry] = []
+
+    def show_entries(self, entries: Sequence[Entry]) -> None:
+        self.beginResetModel()
+        self._entries = list(reversed(entries))
+        self.endResetModel()
+
+    def row_total(self) -> int:
+        return len(self._entries)
+
+    def cell(self, row: int, column: int) -> Cell | None:
+        entry = self._entries[row]
+        if column == 0:
+            when = datetime.fromisoformat(entry.time).astimezone()
+            return Cell(f"{wording.date(when)} {when:%H:%M}", color="muted")
+        if column == 1:
+            return Cell(tr(_EVENTS.get(entry.event, entry.event)))
+        if column == 2:
+            return Cell(entry.subject, strong=True)
+        if column == 3:
+            return Cell(str(entry.facts.get("by", "")), color="muted")
+        return Cell(wording.number(entry.number), color="muted")

@@ -1,0 +1,91 @@
+"""The window in tests: one application, every test in English and light, and nothing left alive."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import shiboken6
+from PySide6.QtCore import QCoreApplication, QEvent, QThread, QTimer
+from PySide6.QtWidgets import QApplication, QWidget
+from pytestqt.qtbot import QtBot
+
+from guardapp.desktop.i18n import speech
+from guardapp.desktop.settings import Settings
+from guardapp.desktop.start import dress
+from guardapp.desktop.theme.state import theme
+from guardapp.desktop.window import Window
+
+
+@pytest.fixture(scope="session")
+def dressed(qapp: QApplication) -> QApplication:
+    dress(qapp, "light", "en")
+    return qapp
+
+
+def _running_threads() -> list[QThread]:
+    return [o for o in gc.get_objects() if isinstance(o, QThread) and shiboken6.isValid(o) and o.isRunning()]
+
+
+def _active_timers() -> list[QTimer]:
+    return [o for o in gc.get_objects() if isinstance(o, QTimer) and shiboken6.isValid(o) and o.isActive()]
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_qt_left_behind(dressed: QApplication) -> Iterator[None]:
+    """A test fails if it leaves a thread, a timer or a top-level widget alive."""
+    before = {id(widget) for widget in dressed.topLevelWidgets()}
+    yield
+    for _ in range(3):
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+        QCoreApplication.processEvents()
+        gc.collect()
+    speech().choose("en")
+    theme().choose("light")
+    assert not _running_threads(), "a thread was left running"
+    assert not _active_timers(), "a timer was left running"
+    left = [widget for widget in dressed.topLevelWidgets() if id(widget) not in before]
+    names = [f"{type(widget).__name__} {widget.windowTitle()}" for widget in left]
+    for widget in left:
+        widget.deleteLater()
+    assert not names, f"top-level widgets were left alive: {names}"
+
+
+@pytest.fixture
+def make_window(qtbot: QtBot, home: Path) -> Iterator[Callable[[], Window]]:
+    """A window that is shown and started, on the test's own data folder; ended after the test."""
+    made: list[Window] = []
+
+    def make() -> Window:
+        window = Window(home, Settings(home), warm=False)
+        made.append(window)
+        window.resize(1440, 900)
+        with qtbot.waitSignal(window.jobs.loaded, timeout=15_000):
+            window.show()
+        return window
+
+    yield make
+    for window in made:
+        window.shut_down()
+        window.hide()
+        window.deleteLater()
+
+
+@pytest.fixture
+def window(make_window: Callable[[], Window]) -> Window:
+    return make_window()
+
+
+@pytest.fixture
+def show(qtbot: QtBot) -> Callable[[QWidget], QWidget]:
+    """Show one widget on its own."""
+
+    def _show(widget: QWidget) -> QWidget:
+        qtbot.addWidget(widget)
+        widget.show()
+        qtbot.waitExposed(widget)
+        return widget
+
+    return _show
