@@ -53,8 +53,8 @@ def timed(work: Callable[[], object]) -> float:
 def settle(source: Path, *remove: Path) -> None:
     """Bring the machine into the same state before every measurement.
 
-    Nothing waits to be written, `source` is in the page cache, and as much memory as it takes has just been freed: a virtual
-    machine's host hands out memory several times more slowly at its first use, which would count against whoever comes first.
+    Nothing waits to be written, `source` is in the page cache, and as much memory as it takes has just been freed: the
+    host of a virtual machine hands out memory several times more slowly at its first use.
     """
     for path in remove:
         path.unlink(missing_ok=True)
