@@ -124,11 +124,11 @@ def peak_memory(folder: Path, source: Path) -> float | None:
     return float(done.stdout)
 
 
-def report(rounds: list[dict[str, float]], mib: int, memory: float | None) -> str:
+def report(rounds: list[dict[str, float]], mib: int, memory: float | None, load: float) -> str:
     lines = [
         f"{mib} MiB of safetensors in the page cache, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"{platform.system()} {platform.release()}; medians of {len(rounds)} rounds, each ratio within its round "
-        "(lowest to highest in brackets).",
+        f"{platform.system()} {platform.release()}, load average {load:.1f} before it began; medians of "
+        f"{len(rounds)} rounds, each ratio within its round (lowest to highest in brackets).",
         "",
         "| what | seconds | GB/s | ratio |",
         "|---|---|---|---|",
@@ -172,6 +172,7 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     key = X25519PrivateKey.generate()
     keys = X25519Identity(key.private_bytes_raw()), X25519Recipient(key.public_key().public_bytes_raw())
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
         source = folder / "model.safetensors"
@@ -180,7 +181,7 @@ def main(arguments: list[str]) -> None:
         for number in range(options.rounds):
             rounds.append(one_round(folder, source, keys))
             print(f"round {number + 1}: " + ", ".join(f"{k} {v:.3f}" for k, v in rounds[-1].items()), file=sys.stderr)
-        text = report(rounds, options.mib, peak_memory(folder, source))
+        text = report(rounds, options.mib, peak_memory(folder, source), load)
     print(text)
     if options.write:
         write_section(text)
