@@ -2,8 +2,8 @@
 
     python -m tests.bench.bench_train
 
-Prints a Markdown table for docs/benchmarks.md. Noise (cryptographic) is included in our figures; Opacus runs in its default
-mode (hooks) and in ghost mode, with its default noise from torch's generator.
+Prints a Markdown table for docs/benchmarks.md. Cryptographic noise is included in our figures; Opacus runs in its
+default mode (hooks) and in ghost mode, with its default noise from torch's generator.
 """
 
 from __future__ import annotations
@@ -118,7 +118,9 @@ def main() -> None:
             found = measure(architecture, options, shape, batch)
             best = min(found["Opacus hooks"], found["Opacus ghost"])
             cells = " | ".join(f"{value:.1f}" for value in found.values())
-            print(f"| {title}, {batch} | {cells} | {found['guardapp'] / found['plain']:.2f} | {found['guardapp'] / best:.2f} |")
+            print(
+                f"| {title}, {batch} | {cells} | {found['guardapp'] / found['plain']:.2f} | {found['guardapp'] / best:.2f} |"
+            )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Private training on a CUDA device: the same sums as on the CPU, and full memory halves the chunk instead of failing."""
+"""Private training on a CUDA device: the CPU's sums, and full memory halves the chunk instead of failing."""
 
 from __future__ import annotations
 
