@@ -162,9 +162,8 @@ class Dock(QFrame):
         self._line = hline()
         whole.addWidget(self._line)
         whole.addWidget(self._pages)
-        for signal in (jobs.changed, jobs.removed):
-            signal.connect(lambda _: self._count())
-        jobs.loaded.connect(self._count)
+        for signal in (jobs.changed, jobs.removed, jobs.loaded):
+            signal.connect(self._count)
         jobs.news.connect(self._note)
         speech().changed.connect(self._retranslate)
         self.set_open(False)

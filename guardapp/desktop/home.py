@@ -157,9 +157,8 @@ class HomePage(Page):
         columns.addLayout(left, 1)
         columns.addLayout(right)
         self.body.addLayout(columns, 1)
-        for signal in (services.jobs.changed, services.jobs.removed):
-            signal.connect(lambda _: self._show())
-        services.jobs.loaded.connect(self._show)
+        for signal in (services.jobs.changed, services.jobs.removed, services.jobs.loaded):
+            signal.connect(self._show)
         self._show()
 
     def _build_tools(self) -> None:

@@ -131,11 +131,14 @@ class JobsDesk(QObject):
 
     # -- the thread ------------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Open the queue and begin to work; called after the first paint."""
+    def start(self, *, warm: bool = True) -> None:
+        """Open the queue and begin to work; called after the first paint.
+
+        warm: keep a worker ready that has torch loaded
+        """
         from guardapp.desktop.supervisor_thread import SupervisorThread
 
-        thread = SupervisorThread(self.home, self._keys)
+        thread = SupervisorThread(self.home, self._keys, warm=warm)
         queued = Qt.ConnectionType.QueuedConnection
         thread.opened.connect(self._load, queued)
         thread.told.connect(self._tell, queued)
@@ -173,6 +176,8 @@ class JobsDesk(QObject):
     def _tell(self, events: list[Any]) -> None:
         from guardapp.jobs.events import JobChanged, JobRemoved, Notice
 
+        if self._thread is None:
+            return  # stopped: the window may be gone
         for event in events:
             if isinstance(event, JobChanged):
                 self._rows[event.row.id] = event.row

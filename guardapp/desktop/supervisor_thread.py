@@ -26,16 +26,16 @@ class SupervisorThread(QThread):
     told = Signal(list)
     refused = Signal(object)
 
-    def __init__(self, home: Path, keys: Callable[[KeyNeed], bytes]) -> None:
+    def __init__(self, home: Path, keys: Callable[[KeyNeed], bytes], *, warm: bool) -> None:
         super().__init__()
-        self._home, self._keys = home, keys
+        self._home, self._keys, self._warm = home, keys, warm
         self._mode: CloseMode | None = None
 
     def run(self) -> None:
         from guardapp.jobs.supervisor import Supervisor
 
         try:
-            supervisor = Supervisor(self._home, self._keys, warm=True)
+            supervisor = Supervisor(self._home, self._keys, warm=self._warm)
         except GuardError as error:
             self.refused.emit(error)
             return

@@ -47,7 +47,7 @@ class Window(QWidget):
     ended = Signal()
     """Closed, with every thread and process gone."""
 
-    def __init__(self, home: Path, settings: Settings) -> None:
+    def __init__(self, home: Path, settings: Settings, *, warm: bool = True) -> None:
         super().__init__()
         self.setProperty("k", "page")
         self.setMinimumSize(tokens.width("minWindow"), _LOWEST)
@@ -55,9 +55,12 @@ class Window(QWidget):
         say(self, "guardapp", into="setWindowTitle")
         self.settings = settings
         self.home = home
+        self._warm = warm
         self.background_work = Background(self.fail, self)
         self.vault = VaultDesk(home, self.background_work)
         self.jobs = JobsDesk(home, settings, self.background_work, self._provide_key)
+        self.vault.setParent(self)
+        self.jobs.setParent(self)
         self._sessions: list[ChildSession] = []
         self._entries = {entry.name: entry for entry in PAGES if entry.exists}
         self._pages: dict[str, Page] = {}
@@ -102,7 +105,7 @@ class Window(QWidget):
         self.status.vault_pressed.connect(lambda: self.show_page("vault"))
         self.jobs.refused.connect(self.fail)
         self.jobs.news.connect(self._hand_on)
-        self.jobs.changed.connect(lambda _: self._show_running())
+        self.jobs.changed.connect(self._show_running)
         self.jobs.loaded.connect(self._show_running)
         self.vault.changed.connect(self._show_vault)
         self.vault.passphrase_wanted.connect(self._ask_passphrase)
@@ -112,9 +115,7 @@ class Window(QWidget):
             ("Ctrl+J", lambda: self.dock.set_open(not self.dock.is_open)),
             ("Ctrl+Q", self.close),
         ]
-        shortcuts += [
-            (f"Ctrl+{number}", partial(self.show_page, name)) for number, name in enumerate(self._entries, 1)
-        ]
+        shortcuts += [(f"Ctrl+{number}", partial(self.show_page, name)) for number, name in enumerate(self._entries, 1)]
         for keys, act in shortcuts:
             QShortcut(QKeySequence(keys), self).activated.connect(act)
 
@@ -128,12 +129,12 @@ class Window(QWidget):
 
     def _begin(self) -> None:
         """What may take a while: threads, files, the vault."""
+        self.painted.emit()
         if self._closing:
             return
-        self.painted.emit()
         self.status.start()
         self.vault.start()
-        self.jobs.start()
+        self.jobs.start(warm=self._warm)
         self.dock.set_open(bool(self.settings.get("dock_open")))
 
     # -- pages -----------------------------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ def make_window(qtbot: QtBot, home: Path) -> Iterator[Callable[[], Window]]:
     made: list[Window] = []
 
     def make() -> Window:
-        window = Window(home, Settings(home))
+        window = Window(home, Settings(home), warm=False)
         made.append(window)
         window.resize(1440, 900)
         with qtbot.waitSignal(window.jobs.loaded, timeout=15_000):

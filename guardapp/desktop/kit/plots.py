@@ -117,6 +117,8 @@ class PlotCard(Card):
         )
         self._item = self.plot.getPlotItem()
         self._item.hideButtons()
+        # pyqtgraph makes its menu without a parent even where it is switched off; so it ends with the plot
+        self._item.ctrlMenu.setParent(self.plot, self._item.ctrlMenu.windowFlags())
         self._item.setMouseEnabled(False, False)
         # room at the right for half of the last tick's label, which is cut otherwise
         self._item.layout.setContentsMargins(0, 8, 12, 0)

@@ -90,21 +90,22 @@ class Card(QFrame):
         self.note = ElidedLabel(note, "body", "muted")
         self.tools = QHBoxLayout()
         self.tools.setSpacing(tokens.space(2))
-        self.strip = QWidget()
-        if title:
-            self.strip.setFixedHeight(tokens.height("cardHeader") - (0 if line else 8))
-            strip = QHBoxLayout(self.strip)
-            strip.setContentsMargins(15, 0 if line else 8, 15, 0)
-            strip.setSpacing(tokens.space(2))
-            if icon:
-                strip.addWidget(Icon(icon, "text", tokens.icon_size("title")))
-            strip.addWidget(self.title)
-            strip.addWidget(self.note)
-            strip.addStretch(1)
-            strip.addLayout(self.tools)
-            whole.addWidget(self.strip)
-            if line:
-                whole.addWidget(hline())
+        self.strip = QWidget(self)
+        self.strip.setFixedHeight(tokens.height("cardHeader") - (0 if line else 8))
+        strip = QHBoxLayout(self.strip)
+        strip.setContentsMargins(15, 0 if line else 8, 15, 0)
+        strip.setSpacing(tokens.space(2))
+        if icon:
+            strip.addWidget(Icon(icon, "text", tokens.icon_size("title")))
+        strip.addWidget(self.title)
+        strip.addWidget(self.note)
+        strip.addStretch(1)
+        strip.addLayout(self.tools)
+        whole.addWidget(self.strip)
+        if not title:
+            self.strip.hide()
+        elif line:
+            whole.addWidget(hline())
         self.body = QVBoxLayout()
         inner = 0 if flush else tokens.space(4) - 1
         self.body.setContentsMargins(inner, inner if (line or not title) and not flush else 0, inner, inner)
