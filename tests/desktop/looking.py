@@ -1,4 +1,4 @@
-"""What a careful eye checks on any page: nothing cut, everything named, everything reachable. For the tests of pages."""
+"""What a careful eye checks on any page: nothing cut, everything named, everything reachable."""
 
 from __future__ import annotations
 
