@@ -1,4 +1,4 @@
-"""What a policy would do, before it is run: figures, the first rows side by side, and the trade-off between risk and utility.
+"""What a policy would do, before it is run: figures, rows side by side, and the trade-off between risk and utility.
 
 Runs in a helper process (`guardapp.deid.session`), never in the window's. Results are JSON values.
 Pseudonyms in a preview are made with a key that is thrown away: they differ from the final ones.

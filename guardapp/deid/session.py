@@ -1,11 +1,11 @@
-"""A helper process that knows one table: `python -m guardapp.deid.session` reads requests and writes answers, JSON lines.
+"""A helper process that knows one table: `python -m guardapp.deid.session` reads and writes JSON lines.
 
-The window asks it for pages, profiles and previews and never touches the file itself: a hostile or huge file stays here.
+The window asks it for pages, profiles and previews and never touches the file: a hostile or huge file stays here.
 
     {"id": 1, "do": "open", "path": "clinic.csv"}        {"id": 1, "result": {"columns": […], "rows": null, …}}
     {"id": 2, "do": "count"}                             {"about": 2, "stage": "Counting rows", "done": …, "total": …} …
     {"id": 3, "do": "page", "offset": 0, "limit": 50}    {"id": 3, "result": {"offset": 0, "rows": [[…], …]}}
-    {"id": 4, "do": "profile"}                           {"id": 4, "result": {"profile": {…}, "policy": {…}, "text": "…"}}
+    {"id": 4, "do": "profile"}                           {"id": 4, "result": {"profile": {…}, "policy": {…}, "text": …}}
     {"id": 5, "do": "preview", "policy": {…}, "k": 7}    see `Preview.preview`
     {"id": 6, "do": "curve", "policy": {…}}              see `Preview.curve`
     {"id": 7, "do": "read_policy", "path": "…"}          {"id": 7, "result": {"policy": {…}}}
@@ -80,7 +80,9 @@ class Session:
 
     def serve(self, lines: IO[str]) -> None:
         """Read requests until the input ends."""
-        threads = [threading.Thread(target=self._work, args=(self._queues[quick],), daemon=True) for quick in (True, False)]
+        threads = [
+            threading.Thread(target=self._work, args=(self._queues[quick],), daemon=True) for quick in (True, False)
+        ]
         for thread in threads:
             thread.start()
         for line in lines:

@@ -1,7 +1,7 @@
 """From what a column looks like to a role and a rule, and the words that say why.
 
-A shape alone never decides: it takes a checksum that most cells pass, or a second sign such as a header word. Numbers are
-never names. What is suggested is a start for a person to review, not a guarantee that nothing was missed.
+A shape alone never decides: it takes a checksum that most cells pass, or a second sign such as a header word. Numbers
+are never names. What is suggested is a start for a person to review, not a guarantee that nothing was missed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ QUASI = (
     Sign(("sex", "gender", "性别"), "Sex"),
     Sign(("birth", "birthday", "birthdate", "dob", "born", "出生", "生日"), "Date of birth"),
     Sign(("zip", "zipcode", "zip code", "postal", "postcode", "post code", "邮编", "邮政编码"), "Postcode"),
-    Sign(("city", "town", "village", "county", "state", "province", "district", "region", "城市", "省份", "地区", "区县"),
+    Sign(("city", "town", "village", "county", "state", "province", "district", "region", "城市", "省份", "地区"),
          "Place"),
     Sign(("race", "ethnicity", "ethnic", "民族", "种族"), "Ethnicity"),
     Sign(("marital", "marriage", "婚姻"), "Marital status"),
@@ -45,7 +45,8 @@ QUASI = (
     Sign(("admission", "admitted", "discharge", "discharged", "入院", "出院"), "Date of an event"),
 )  # fmt: skip
 SENSITIVE = (
-    Sign(("disease", "diagnosis", "diagnoses", "icd", "icd10", "illness", "condition", "诊断", "疾病", "病种"), "Diagnosis"),
+    Sign(("disease", "diagnosis", "diagnoses", "icd", "icd10", "illness", "condition", "诊断", "疾病", "病种"),
+         "Diagnosis"),
     Sign(("salary", "income", "wage", "工资", "收入", "薪资"), "Income"),
     Sign(("hiv", "test result", "lab", "medication", "drug", "treatment", "检验", "用药", "治疗"), "Health"),
     Sign(("religion", "party", "union", "宗教", "党派"), "Belief"),
@@ -54,13 +55,25 @@ SENSITIVE = (
 )  # fmt: skip
 DIRECT = (
     Sign(("ssn", "social security", "nationalid", "national id", "passport", "护照", "licence number",
-          "license number", "driver licence", "mrn", "medical record", "病历号", "住院号", "学号", "工号"), "Personal number"),
+          "license number", "driver licence", "mrn", "medical record", "病历号", "住院号", "学号", "工号"),
+         "Personal number"),
     Sign(("username", "user name", "login", "account name", "用户名", "微信", "wechat", "qq"), "Account name"),
     Sign(("street", "street address", "address", "住址", "地址"), "Address"),
     Sign(("password", "密码"), "Password"),
-    Sign(("patient id", "person id", "customer id", "client id", "employee id", "user id", "member id"), "Personal number"),
+    Sign(("patient id", "person id", "customer id", "client id", "employee id", "user id", "member id"),
+         "Personal number"),
 )  # fmt: skip
-_PSEUDONYM_KINDS = ("email", "cn_resident_id", "iban", "payment_card", "nhs_number", "cn_mobile", "phone", "ipv4", "ipv6")
+_PSEUDONYM_KINDS = (
+    "email",
+    "cn_resident_id",
+    "iban",
+    "payment_card",
+    "nhs_number",
+    "cn_mobile",
+    "phone",
+    "ipv4",
+    "ipv6",
+)
 
 
 def suggest(column: ColumnProfile, sample: Sequence[str | None]) -> ColumnProfile:
@@ -167,7 +180,9 @@ def _is_name(column: ColumnProfile, cells: list[str], weights: NDArray[np.int64]
     column.kind, column.kind_title, column.role, column.suggestion = "person_name", "Person name", "direct", "drop"
     column.confidence = confidence(found)
     column.evidence = f"{100 * found.known:.1f} % recognised as names"
-    column.why = f"{100 * found.looks:.1f} % of the values look like names and {100 * found.known:.1f} % are in the dictionary"
+    column.why = (
+        f"{100 * found.looks:.1f} % of the values look like names and {100 * found.known:.1f} % are in the dictionary"
+    )
     if found.header:
         column.why += f", and the header contains “{found.header}”"
     return True
@@ -182,10 +197,7 @@ def _find_inside(column: ColumnProfile, cells: list[str]) -> None:
         if kind.inside is None:
             continue
         hits = [match.group() for text in texts if (match := kind.inside.search(text))]
-        if kind.strong and hits:
-            passing = int(kind.check([kind.clean(hit) for hit in hits]).sum())
-        else:
-            passing = len(hits)
+        passing = int(kind.check([kind.clean(hit) for hit in hits]).sum()) if kind.strong else len(hits)
         if passing:
             column.kinds.append(
                 Finding(

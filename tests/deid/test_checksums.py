@@ -89,7 +89,9 @@ def test_nhs_numbers_agree_with_the_rule_read_out(numbers: list[str]) -> None:
 
 
 def test_nothing_is_checked_for_no_values() -> None:
-    assert [len(check([])) for check in (checksums.resident_id, checksums.luhn, checksums.iban, checksums.nhs_number)] == [
+    assert [
+        len(check([])) for check in (checksums.resident_id, checksums.luhn, checksums.iban, checksums.nhs_number)
+    ] == [
         0,
         0,
         0,

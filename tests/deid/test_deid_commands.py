@@ -14,7 +14,9 @@ from guardapp.deid.policy import load_policy
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
     path = tmp_path / "t.csv"
-    path.write_text("email,age,disease\n" + "".join(f"a{i}@example.org,{20 + i // 4},{'xy'[i % 2]}\n" for i in range(40)))
+    path.write_text(
+        "email,age,disease\n" + "".join(f"a{i}@example.org,{20 + i // 4},{'xy'[i % 2]}\n" for i in range(40))
+    )
     return path
 
 
@@ -66,6 +68,34 @@ def test_check_measures_as_json(table: Path, capsys: pytest.CaptureFixture[str])
 def test_a_missing_file_is_bad_input(tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["deid", command[0], str(tmp_path / "none.csv"), *command[1:]]) == 2
     assert "[file.missing]" in capsys.readouterr().err
+
+
+def test_a_table_is_protected_through_the_engine(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy, out = tmp_path / "policy.yaml", tmp_path / "out"
+    assert run(["deid", "policy", str(table), "-o", str(policy)]) == 0
+    assert run(["deid", "run", str(table), "--policy", str(policy), "--out", str(out), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["k"] >= 5
+    assert {path.name for path in out.iterdir()} == {
+        "t.protected.csv",
+        "policy.yaml",
+        "report.html",
+        "report.json",
+        "job.json",
+    }
+    assert run(["deid", "check", str(out / "t.protected.csv"), "--quasi", "age", "--k", "5"]) == 0
+
+
+def test_an_unnamed_column_is_bad_input_and_leaves_nothing(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy, out = tmp_path / "policy.yaml", tmp_path / "out"
+    policy.write_text("columns: {email: {role: direct}, age: {role: quasi}}")
+    assert run(["deid", "run", str(table), "--policy", str(policy), "--out", str(out)]) == 2
+    assert "“disease”" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_an_unknown_column_is_named(table: Path, capsys: pytest.CaptureFixture[str]) -> None:

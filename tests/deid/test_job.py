@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 from collections import defaultdict
 from pathlib import Path
@@ -28,13 +29,13 @@ ADULT_QUASI = ["age", "sex", "race", "marital-status", "education", "native-coun
 def protect(source: Path, policy: dict[str, Any], out: Path, **options: Any) -> job.DeidResult:
     spec = DeidSpec.model_validate({"input": source, "policy": policy})
     out.mkdir(exist_ok=True)
-    return run(spec, out, Progress(keys={need.name: KEY for need in spec.keys()}, **options))
+    return run(spec, out, Progress(keys={need.name: KEY for need in DeidSpec.keys(spec)}, **options))
 
 
 def rows_of(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as file:
-        return list(csv.DictReader(file, delimiter=delimiter))
+    blob = path.read_bytes()
+    text = (gzip.decompress(blob) if path.suffix == ".gz" else blob).decode()
+    return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
 
 
 def smallest_group_by_hand(rows: list[dict[str, str]], quasi: list[str]) -> int:
@@ -99,7 +100,10 @@ def test_the_report_has_the_documented_shape(tmp_path: Path) -> None:
 def test_the_written_policy_repeats_the_result(tmp_path: Path) -> None:
     source = clinic(tmp_path / "clinic.csv")
     (tmp_path / "zip.csv").write_text("".join(f"{47600 + i};{4760 + i // 10}*;*\n" for i in range(9)))
-    policy = {**CLINIC, "columns": {**CLINIC["columns"], "zip": {"role": "quasi", "hierarchy": str(tmp_path / "zip.csv")}}}
+    policy = {
+        **CLINIC,
+        "columns": {**CLINIC["columns"], "zip": {"role": "quasi", "hierarchy": str(tmp_path / "zip.csv")}},
+    }
     protect(source, policy, tmp_path / "out")
     (tmp_path / "zip.csv").unlink()
     spec = DeidSpec(input=source, policy=tmp_path / "out" / "policy.yaml")
@@ -116,7 +120,11 @@ def test_parquet_keeps_types_nulls_and_format(tmp_path: Path) -> None:
     table = pa.table({"age": [30, 31, None, None] * 5, "score": [1.5, None] * 10, "who": ["a", None] * 10})
     parquet.write_table(table, tmp_path / "t.parquet")
     policy = {
-        "columns": {"age": {"role": "quasi"}, "score": {"role": "other"}, "who": {"role": "direct", "rule": "pseudonym"}},
+        "columns": {
+            "age": {"role": "quasi"},
+            "score": {"role": "other"},
+            "who": {"role": "direct", "rule": "pseudonym"},
+        },
         "models": [{"name": "k-anonymity", "k": 5}],
     }
     protect(tmp_path / "t.parquet", policy, tmp_path / "out")
@@ -134,6 +142,32 @@ def test_formulas_are_escaped_in_the_protected_file(tmp_path: Path) -> None:
     assert [row["a"] for row in rows_of(tmp_path / "out" / "t.protected.csv")] == ["'=1+1", "-5"]
 
 
+def test_a_column_named_like_a_formula_is_still_checked(tmp_path: Path) -> None:
+    source = tmp_path / "t.csv"
+    source.write_text("=age,2020,s\n" + "1,5,x\n2,6,y\n" * 5)
+    policy = {
+        "columns": {"=age": {"role": "quasi"}, "2020": {"role": "quasi"}, "s": {"role": "sensitive", "rule": "mask"}},
+        "models": [{"name": "k-anonymity", "k": 5}],
+    }
+    result = protect(source, policy, tmp_path / "out")
+    assert (result.k, result.escaped_cells) == (5, 1)
+    assert list(rows_of(tmp_path / "out" / "t.protected.csv")[0]) == ["'=age", "2020", "s"]
+
+
+def test_diversity_counts_what_the_rules_leave(tmp_path: Path) -> None:
+    source = tmp_path / "t.csv"
+    source.write_text("age,code\n" + "".join(f"{i % 4},A{i % 6}\n" for i in range(48)))
+    policy = {
+        "columns": {"age": {"role": "quasi"}, "code": {"role": "sensitive", "rule": {"mask": {"keep_first": 1}}}},
+        "models": [{"name": "k-anonymity", "k": 3}, {"name": "distinct-l-diversity", "l": 2, "column": "code"}],
+    }
+    # every code is masked to A*, so no group can hold two
+    policy["columns"]["code"]["rule"]["mask"]["keep_last"] = 0  # type: ignore[index]
+    with pytest.raises(GuardError) as error:
+        protect(source, policy, tmp_path / "out")
+    assert error.value.code == "deid.not-diverse"
+
+
 def test_a_column_that_the_policy_does_not_name_is_refused_by_name(tmp_path: Path) -> None:
     source = tmp_path / "t.csv"
     source.write_text("a,extra\n1,2\n")
@@ -146,7 +180,7 @@ def test_a_column_that_the_policy_does_not_name_is_refused_by_name(tmp_path: Pat
 @pytest.mark.parametrize(
     ("policy", "code"),
     [
-        ({"columns": {"a": {"role": "quasi"}, "b": {"role": "other"}, "c": {"role": "other"}}}, "policy.column-unknown"),
+        ({"columns": {name: {"role": "other"} for name in "abc"}}, "policy.column-unknown"),
         ({"columns": {"a": {"role": "direct"}, "b": {"role": "direct"}}}, "policy.nothing-left"),
         (
             {"columns": {"a": {"role": "quasi"}, "b": {"role": "other"}}, "models": [{"name": "k-anonymity", "k": 50}]},

@@ -73,7 +73,10 @@ def test_a_column_is_found_by_its_cells_whatever_it_is_called(tmp_path: Path, ki
         ("amount", lambda: digits(5)),
         ("code", lambda: digits(18)),
         ("serial", lambda: f"138{CHOICE.randint(0, 99):08d}"),
-        ("version", lambda: f"{CHOICE.randint(0, 9)}.{CHOICE.randint(0, 9)}.{CHOICE.randint(0, 9)}.{CHOICE.randint(0, 9)}"),
+        (
+            "version",
+            lambda: f"{CHOICE.randint(0, 9)}.{CHOICE.randint(0, 9)}.{CHOICE.randint(0, 9)}.{CHOICE.randint(0, 9)}",
+        ),
         ("measured", lambda: f"{CHOICE.random():.4f}"),
         ("name", lambda: digits(6)),
         ("first name", lambda: digits(6)),
@@ -87,7 +90,10 @@ def test_a_pattern_alone_does_not_make_an_identifier(tmp_path: Path, name: str, 
 
 
 def test_chinese_names_are_found_by_surnames_and_by_the_header(tmp_path: Path) -> None:
-    names = [f"{CHOICE.choice('王李张刘陈杨赵黄')}{CHOICE.choice('伟芳娜敏静丽强磊')}{CHOICE.choice('军洋勇艳杰')}" for _ in range(200)]
+    names = [
+        f"{CHOICE.choice('王李张刘陈杨赵黄')}{CHOICE.choice('伟芳娜敏静丽强磊')}{CHOICE.choice('军洋勇艳杰')}"
+        for _ in range(200)
+    ]
     assert profiled(tmp_path, "姓名", names).kind == "person_name"
     cities = [CHOICE.choice(["北京市", "上海市", "广州市", "深圳市", "杭州市"]) for _ in range(200)]
     assert profiled(tmp_path, "所在", cities).kind is None

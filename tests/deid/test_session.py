@@ -1,4 +1,4 @@
-"""The helper process shows pages, profiles and previews, refuses what is bad in plain words, and ends with its input."""
+"""The helper process shows pages, profiles and previews, refuses bad input in plain words, and ends with its input."""
 
 from __future__ import annotations
 
@@ -106,7 +106,9 @@ def test_bad_requests_and_bad_files_get_plain_answers_and_the_helper_lives_on(he
     (tmp_path / "x.csv").write_bytes(bytes(range(256)))
     assert helper.ask(do="open", path=str(tmp_path / "x.csv"))["error"]["code"] == "table.binary"
     assert helper.ask(do="open", path=str(tmp_path / "gone.csv"))["error"]["code"] == "file.missing"
-    assert helper.ask(do="policy_text", policy={"columns": {"a": {"rule": "drop"}}})["error"]["code"] == "policy.invalid"
+    assert (
+        helper.ask(do="policy_text", policy={"columns": {"a": {"rule": "drop"}}})["error"]["code"] == "policy.invalid"
+    )
     assert helper.ask(do="policy_text", policy=POLICY)["result"]["text"].startswith("version: 1")
 
 
