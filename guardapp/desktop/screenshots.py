@@ -2,7 +2,7 @@
 
     python -m guardapp.desktop.screenshots --home build/demo/home --out build/screenshots
 
-renders each page in English and Chinese, light and dark, at 1440×900, and in light at 1120×700 and at twice the density.
+renders each page in English and Chinese, light and dark, at 1440×900 and twice its density, and in light at 1120×700.
 A page that shows jobs is shown with the latest one of its kinds that is done.
 """
 
@@ -80,7 +80,8 @@ def take(window: Window, shot: Shot, out: Path) -> None:
     window.resize(shot.width, shot.height)
     for entry in window.entries:
         jobs = latest(window.jobs.rows, entry.name)
-        for job in jobs or [None]:
+        shown: list[JobRow | None] = [*jobs] or [None]
+        for job in shown:
             window.show_page(entry.name)
             if job is not None:
                 window.open_job(job)

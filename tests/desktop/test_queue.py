@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
@@ -160,3 +161,35 @@ def test_the_log_and_the_details_tell_of_the_chosen_job(window: Window, qtbot: Q
     choose(window, job_id)
     qtbot.mouseClick(window.dock.tabs[2], LEFT)
     assert "counted to 10" in window.dock.details.toPlainText()
+
+
+def drop_on_dock(window: Window, path: Path) -> None:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    none = Qt.KeyboardModifier.NoModifier
+    window.dock.dropEvent(QDropEvent(QPointF(20, 20), Qt.DropAction.CopyAction, data, LEFT, none))
+
+
+def test_a_batch_file_dropped_on_the_queue_queues_all_of_its_jobs(window: Window, qtbot: QtBot, tmp_path: Path) -> None:
+    path = tmp_path / "night.yaml"
+    path.write_text("jobs:\n  - {kind: counter, name: first, upto: 5}\n  - {kind: counter, name: second, upto: 5}\n")
+    drop_on_dock(window, path)
+    qtbot.waitUntil(lambda: sorted(row.state for row in window.jobs.rows) == ["done", "done"], timeout=30_000)
+    assert {row.folder.parent.name for row in window.jobs.rows} == {"night"}
+
+
+def test_a_batch_that_is_wrong_is_refused_whole_with_the_next_step(
+    window: Window, qtbot: QtBot, tmp_path: Path
+) -> None:
+    path = tmp_path / "night.yaml"
+    path.write_text("jobs:\n  - {kind: counter, name: first}\n  - {kind: nothing, name: second}\n")
+    drop_on_dock(window, path)
+    qtbot.waitUntil(window.error.isVisible, timeout=10_000)
+    assert window.jobs.rows == []
+
+
+def test_several_specs_of_a_page_become_one_batch(window: Window, qtbot: QtBot) -> None:
+    model = registry.lookup("counter").spec
+    window.page.submit.emit([model(name="a", upto=3), model(name="b", upto=3)])
+    qtbot.waitUntil(lambda: sorted(row.state for row in window.jobs.rows) == ["done", "done"], timeout=30_000)
+    assert len({row.batch for row in window.jobs.rows} - {""}) == 1
