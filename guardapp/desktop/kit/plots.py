@@ -277,7 +277,7 @@ class PlotCard(Card):
         for key in self._bands:
             self._restyle_band(key)
         if self._limit is not None:
-            line, label, y, text, values = self._limit
+            line, label, _, text, values = self._limit
             line.setPen(self._pen(plot.budget, tokens.line_width("threshold") + 0.5))
             label.setText(tr(text, **values), color=plot.budget)
             label.setFont(font("caption"))
