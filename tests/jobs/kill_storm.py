@@ -3,8 +3,8 @@
     python tests/jobs/kill_storm.py --workers 200 --apps 50 --seed 1 [--batch BATCH.yaml] [--check-ledger]
 
 The batch is run by a real `guardapp run` process, and run again after each kill until as many kills as asked have hit.
-After each kill: no artifact of an unfinished job exists, every finished job verifies against its job.json, and the queue
-opens. In the end the batch has to complete.
+After each kill: no artifact of an unfinished job exists, every finished job verifies against its job.json, and the
+queue opens. In the end the batch has to complete.
 """
 
 from __future__ import annotations
