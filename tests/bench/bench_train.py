@@ -118,9 +118,8 @@ def main() -> None:
             found = measure(architecture, options, shape, batch)
             best = min(found["Opacus hooks"], found["Opacus ghost"])
             cells = " | ".join(f"{value:.1f}" for value in found.values())
-            print(
-                f"| {title}, {batch} | {cells} | {found['guardapp'] / found['plain']:.2f} | {found['guardapp'] / best:.2f} |"
-            )
+            ratios = f"{found['guardapp'] / found['plain']:.2f} | {found['guardapp'] / best:.2f}"
+            print(f"| {title}, {batch} | {cells} | {ratios} |")
 
 
 if __name__ == "__main__":
