@@ -106,14 +106,15 @@ class JobQueue:
         with self._transaction() as database:
             if batch is not None:
                 database.execute(
-                    "INSERT OR IGNORE INTO batches (id, title, keep_going, created) VALUES (?, ?, ?, ?)",
+                    "INSERT INTO batches (id, title, keep_going, created) VALUES (?, ?, ?, ?)"
+                    " ON CONFLICT (id) DO UPDATE SET keep_going = excluded.keep_going",
                     (batch.id, batch.title, batch.keep_going, batch.created),
                 )
             last = database.execute("SELECT coalesce(max(position), 0) FROM jobs").fetchone()[0]
             placed = [row.but(position=last + index + 1.0) for index, row in enumerate(rows)]
             marks = ", ".join("?" * len(_COLUMNS))
             database.executemany(
-                f"INSERT OR IGNORE INTO jobs ({', '.join(_COLUMNS)}) VALUES ({marks})",  # noqa: S608
+                f"INSERT INTO jobs ({', '.join(_COLUMNS)}) VALUES ({marks}) ON CONFLICT (id) DO NOTHING",  # noqa: S608
                 [[_plain(name, value) for name, value in _values(row)] for row in placed],
             )
         return placed

@@ -82,7 +82,7 @@ def read_state(folder: Path) -> Saved | None:
     try:
         with safe_open(folder / STATE, framework="pt") as file:
             about = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
         return Saved(
             tensors, int(about["steps"]), int(about["unused"]), int(about["lost"]), json.loads(about["history"])
         )

@@ -175,7 +175,7 @@ def test_no_key_or_seed_of_noise_is_among_the_saved_state(folder: Path) -> None:
 
     with safe_open(folder / "resume" / "state.safetensors", framework="np") as file:
         assert set(file.metadata()) == {"steps", "unused", "lost", "history"}
-        assert {name.split(".")[0] for name in file.keys()} == {"weight", "first", "taken"}  # noqa: SIM118
+        assert {name.split(".")[0] for name in file.keys()} == {"weight", "first", "taken"}
 
 
 def test_a_paused_run_goes_on_and_costs_what_an_uninterrupted_one_does(folder: Path) -> None:
