@@ -51,3 +51,14 @@ def test_everything_that_can_be_operated_has_a_name_and_is_reached_by_tab(window
     QApplication.processEvents()
     assert looking.unnamed(window) == []
     assert looking.unreachable(window.page) == []
+
+
+@pytest.mark.parametrize("name", ["home", "vault", "settings"])
+def test_no_english_sentence_is_left_in_a_chinese_window(window: Window, qtbot: QtBot, name: str) -> None:
+    qtbot.waitUntil(lambda: window.vault.snapshot is not None, timeout=10_000)
+    speech().choose("zh")
+    window.show_page(name)
+    for dock_open in (False, True):
+        window.dock.set_open(dock_open)
+        QApplication.processEvents()
+        assert looking.english(window) == []
