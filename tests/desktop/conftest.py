@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import shiboken6
@@ -73,6 +75,17 @@ def make_window(qtbot: QtBot, home: Path) -> Iterator[Callable[[], Window]]:
 @pytest.fixture
 def window(make_window: Callable[[], Window]) -> Window:
     return make_window()
+
+
+@pytest.fixture(scope="session")
+def looking() -> ModuleType:
+    """`tests/desktop/looking.py`: what a careful eye checks on any page."""
+    place = importlib.util.spec_from_file_location("looking", Path(__file__).with_name("looking.py"))
+    assert place is not None
+    assert place.loader is not None
+    module = importlib.util.module_from_spec(place)
+    place.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture
