@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -94,7 +95,14 @@ def run_(file: Path, policy: Path, out: Path, as_json: bool) -> None:
     spec = DeidSpec(name=file.name[:120], input=file.absolute(), policy=policy.absolute())
     # what is wrong with the policy or the table is said before a worker is started
     spec.read_policy()
-    run_single(spec, out, as_json=as_json)
+    result = run_single(spec, out, as_json=as_json)
+    if as_json:
+        report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+        print_json({**report, "out": str(out), **result.model_dump(exclude={"headline", "k"})})
+    else:
+        print(result.headline)
+        print(out / str(result.model_dump()["table"]))
+        print(out / "report.html")
 
 
 @deid.command("check")

@@ -1,7 +1,8 @@
 """How the values of one quasi-identifier lie beside each other, what a group of them is called, and what that loses.
 
-Numbers and dates lie on a line (`17–24`, `1960–1964`), other values under a hierarchy (their nearest common ancestor) or,
-without one, in sets (`{Black | Other}`). On every axis values are coded 0 … cardinality-1 such that a group is a run lo … hi.
+Numbers and dates lie on a line (`17–24`, `1960–1964`), others under a hierarchy (their nearest common ancestor) or,
+without one, in sets (`{Black | Other}`). On every axis values are coded 0 … cardinality-1 such that a group is a run
+low … high.
 
 A missing value is a value of its own: it equals other missing values and nothing else, and takes code 0. A group of
 missing and other values together is called `*`, as is a group of everything: nothing is told.
@@ -163,8 +164,9 @@ class Tree:
 
     def _meeting(self, low: Ints, high: Ints) -> NDArray[np.intp]:
         """The lowest level at which the two values have one ancestor."""
-        met = self._groups[:, low] == self._groups[:, high]
-        return np.argmax(met, axis=0)
+        met: NDArray[np.bool_] = self._groups[:, low] == self._groups[:, high]
+        meeting: NDArray[np.intp] = met.argmax(axis=0)
+        return meeting
 
     def loss(self, low: Ints, high: Ints) -> Floats:
         loss: Floats = self._share[self._meeting(low, high), high]

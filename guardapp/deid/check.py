@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel
 
 from guardapp.errors import GuardError
-from guardapp.formats.tables import open_table
+from guardapp.formats.tables import Table, open_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -62,16 +62,28 @@ def measure(
     on_rows: Callable[[int], None] = lambda rows: None,
 ) -> Measured:
     """Measure the file at `path`. GuardError `check.column-unknown` and what reading it can raise."""
-    table = open_table(path)
+    return measure_table(open_table(path), quasi, sensitive, asked_k, on_rows)
+
+
+def measure_table(
+    table: Table,
+    quasi: list[str],
+    sensitive: list[str],
+    asked_k: int = 2,
+    on_rows: Callable[[int], None] = lambda rows: None,
+) -> Measured:
+    """`measure` for a table that is open already."""
     for name in [*quasi, *sensitive]:
         if name not in table.columns:
             raise GuardError(
-                f"{path.name} cannot be measured",
+                f"{table.path.name} cannot be measured",
                 f"it has no column “{name}”",
                 "Name columns as they are written in the header.",
                 "check.column-unknown",
             )
-    wanted = list(dict.fromkeys([*quasi, *sensitive]))
+    quasi = list(dict.fromkeys(quasi))
+    # without any column to compare, all rows are one group
+    wanted = list(dict.fromkeys([*quasi, *sensitive])) or table.columns[:1]
     groups: Counter[Group] = Counter()
     inside: dict[str, dict[Group, Counter[str]]] = {name: defaultdict(Counter) for name in sensitive}
     for batch in table.batches(wanted):
@@ -132,9 +144,7 @@ def _measure_sensitive(name: str, groups: Counter[Group], inside: dict[Group, Co
             held = sum(overall[value] for value in values) / total
             distance = (sum(abs(n / size - overall[value] / total) for value, n in values.items()) + 1 - held) / 2
         closeness = max(closeness, distance)
-    return SensitiveMeasure(
-        column=name, l=diversity, t=closeness, distance="equal" if order is None else "ordered"
-    )
+    return SensitiveMeasure(column=name, l=diversity, t=closeness, distance="equal" if order is None else "ordered")
 
 
 def _numeric_order(values: Counter[str]) -> list[str] | None:

@@ -25,7 +25,7 @@ class DeidSpec(Spec, kind="deid"):
 
     input: InputPath = Field(description="The table to protect: CSV or Parquet. It is read, never changed.")
     policy: Policy | InputPath = Field(
-        description="What happens to every column and which guarantees must hold: a policy file, or the same written here."
+        description="What happens to every column and which guarantees must hold: a policy file, or the same in place."
     )
 
     def read_policy(self) -> Policy:
@@ -109,7 +109,7 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
             "Run it again when nothing writes to the file any more.",
             "deid.file-changed",
         )
-    measured = _verify(policy, target, rows, progress)
+    measured = _verify(policy, table, target, schema.names, rows, progress)
     report = _report(policy, table, recoded, counts, measured, written.escaped)
     policy = _with_own_hierarchies(policy, out)
     copy = out / "policy.yaml"
@@ -164,16 +164,28 @@ def policy_text(policy: Policy) -> str:
     return yaml.safe_dump(fields, allow_unicode=True, sort_keys=False, width=120)
 
 
-def _verify(policy: Policy, target: Path, rows: int, progress: Progress) -> Measured:
+def _verify(policy: Policy, table: Table, target: Path, names: list[str], rows: int, progress: Progress) -> Measured:
     """Read the written file again and measure it by separate code. GuardError `deid.not-met`."""
-    from guardapp.deid.check import measure
+    from guardapp.deid.check import measure_table
+    from guardapp.formats.tables import open_table
 
+    # the file is ours, so how it is written is known and need not be guessed
+    own = {"encoding": "utf-8", "delimiter": table.delimiter, "header": True} if table.format == "csv" else {}
+    written = open_table(target, **own)  # type: ignore[arg-type]
+    # a column name that begins like a formula was escaped too
+    as_written = dict(zip(names, written.columns, strict=True))
     sensitive = list(dict.fromkeys(model.column for model in policy.diversity))
     with progress.stage("Checking the written file", total=rows) as stage:
-        found = measure(target, policy.quasi, sensitive, policy.k or 2, stage.advance)
-    holds = found.rows == rows and all(
-        entry["holds"] for entry in model_results(policy, found)
-    )
+        found = measure_table(
+            written,
+            [as_written[name] for name in policy.quasi],
+            [as_written[name] for name in sensitive],
+            policy.k or 2,
+            stage.advance,
+        )
+    for entry, name in zip(found.sensitive, sensitive, strict=True):
+        entry.column = name
+    holds = found.rows == rows and all(entry["holds"] for entry in model_results(policy, found))
     if not holds:
         raise GuardError(
             "The protected file does not hold what the policy asks for",

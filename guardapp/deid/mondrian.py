@@ -45,12 +45,12 @@ def partition(
     weights: Longs,
     k: int,
     sensitive: Sequence[Sensitive] = (),
-    on_level: Callable[[int], None] = lambda done: None,
+    on_level: Callable[[float], None] = lambda done: None,
 ) -> Longs:
     """The box of each row, (rows,) int64, numbered from 0; every box weighs at least k if the table does.
 
     columns: one (rows,) array of codes an axis; weights: (rows,) how many rows of the table each stands for
-    on_level: told how much weight is settled, after each level; may raise to stop
+    on_level: told the share of levels done, 0 … 1, where the number of levels is an estimate; may raise to stop
     """
     rows = len(weights)
     box_of = np.zeros(rows, np.int64)
@@ -59,8 +59,8 @@ def partition(
     codes = np.stack(columns)
     order = np.arange(rows)
     starts = np.zeros(1, np.int64)
-    boxes = settled = 0
-    total = int(weights.sum())
+    boxes = level = 0
+    levels = max(1.0, np.log2(int(weights.sum()) / k))
     while len(starts):
         heavy = np.add.reduceat(weights[order], starts)
         lengths = np.diff(np.append(starts, len(order)))
@@ -77,15 +77,14 @@ def partition(
             if len(cut.boxes):
                 waiting[cut.boxes] = False
                 cuts.append(cut)
-            on_level(settled)
+            on_level(min((level + (rank + 1) / (len(axes) + 1)) / levels, 0.99))
         done = np.ones(len(starts), bool)
         for cut in cuts:
             done[cut.boxes] = False
         rows_done = order[np.repeat(done, lengths)]
         box_of[rows_done] = boxes + np.repeat(np.arange(int(done.sum())), lengths[done])
         boxes += int(done.sum())
-        settled += int(heavy[done].sum())
-        on_level(min(settled, total))
+        level += 1
         order, starts = _join(cuts)
     return box_of
 

@@ -229,6 +229,8 @@ class Policy(Part):
                 )
             if column is not None and self.columns[column].role != "sensitive":
                 raise ValueError(f"{model.name} needs the role of “{column}” to be sensitive")
+            if column is not None and self.columns[column].effective_rule in ("drop", "redact", "redact_text"):
+                raise ValueError(f"{model.name} needs “{column}” to stay in the result")
         if sum(isinstance(model, KAnonymity) for model in self.models) > 1:
             raise ValueError("k-anonymity is asked for twice")
         return self
@@ -345,7 +347,7 @@ def _explain(name: str, error: ValidationError) -> GuardError:
 
 def _internal(part: Any) -> bool:
     """Parts of a pydantic location that name a class or a validator rather than a field of the file."""
-    return isinstance(part, str) and (part[:1].isupper() or "[" in part or "-" in part and part in _MODEL_NAMES)
+    return isinstance(part, str) and (part[:1].isupper() or "[" in part or ("-" in part and part in _MODEL_NAMES))
 
 
 def _known_fields() -> set[str]:

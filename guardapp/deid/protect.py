@@ -1,4 +1,4 @@
-"""Protecting a table: pass one reads quasi-identifiers and sensitive columns as codes, pass two writes what the policy says.
+"""Protecting a table: pass one reads the columns that are compared as codes, pass two writes what the policy says.
 
 Memory grows by four bytes a row and coded column, not with the file. The order of rows stays.
 """
@@ -63,7 +63,8 @@ def check_columns(policy: Policy, table: Table) -> None:
             "Add them to the policy; a column that is not named is never passed through.",
             "policy.column-missing",
         )
-    absent = [name for name in policy.columns if name not in table.columns]
+    present = set(table.columns)
+    absent = [name for name in policy.columns if name not in present]
     if absent:
         raise GuardError(
             f"The policy names columns that {table.path.name} does not have",
@@ -136,7 +137,10 @@ def recode(policy: Policy, coded: dict[str, Coded], progress: Progress, k: int |
             "deid.too-few-rows",
             answer="no",
         )
-    sensitive = {model.column: _sensitive(coded[model.column], model.l) for model in policy.diversity}
+    sensitive = {
+        model.column: _sensitive(_ruled(model.column, policy, coded[model.column]), model.l)
+        for model in policy.diversity
+    }
     for column, wanted in sensitive.items():
         present = len(np.unique(wanted.codes[wanted.codes > 0]))
         if present < wanted.diversity:
@@ -147,23 +151,28 @@ def recode(policy: Policy, coded: dict[str, Coded], progress: Progress, k: int |
                 "deid.not-diverse",
                 answer="no",
             )
-    with progress.stage("Grouping rows", total=rows) as stage:
+    with progress.stage("Grouping rows", total=1.0) as stage:
         distinct = classes([*columns, *(s.codes for s in sensitive.values())])
-        box_of_distinct = partition(
-            [column[distinct.first] for column in columns],
-            axes,
-            distinct.size,
-            target,
-            [Sensitive(s.codes[distinct.first], s.diversity) for s in sensitive.values()],
-            on_level=stage.reach,
-        )
-    box = box_of_distinct[distinct.label]
+        if target == 1:
+            # nothing is asked for, so every different row is a group of its own
+            box = distinct.label
+        else:
+            box_of_distinct = partition(
+                [column[distinct.first] for column in columns],
+                axes,
+                distinct.size,
+                target,
+                [Sensitive(s.codes[distinct.first], s.diversity) for s in sensitive.values()],
+                on_level=stage.reach,
+            )
+            box = box_of_distinct[distinct.label]
     return _named(names, axes, columns, box, target, before)
 
 
 def _ruled(name: str, policy: Policy, coded: Coded) -> Coded:
-    """The column after its own rule, which comes before any grouping."""
-    rule = rule_for(name, policy.columns[name], None)
+    """The column after its own rule, which comes before any grouping; pseudonyms are left out, they merge no values."""
+    pseudonym = policy.columns[name].effective_rule == "pseudonym"
+    rule = None if pseudonym else rule_for(name, policy.columns[name], None)
     if rule is None:
         return coded
     known = [value for value in coded.values if value is not None]
@@ -234,11 +243,12 @@ def protected_schema(policy: Policy, table: Table) -> pa.Schema:
     import pyarrow as pa
 
     fields = []
+    quasi = set(policy.quasi)
     for field in table.schema:
         column = policy.columns[field.name]
         if column.effective_rule == "drop":
             continue
-        kept = column.effective_rule == "keep" and field.name not in policy.quasi
+        kept = column.effective_rule == "keep" and field.name not in quasi
         fields.append(pa.field(field.name, field.type if kept else pa.string()))
     return pa.schema(fields)
 

@@ -65,7 +65,8 @@ def write_report(
     )
     if report["escaped_cells"]:
         page.paragraph(
-            f"{report['escaped_cells']:,} cells begin with a sign that a spreadsheet would run; an apostrophe was put in front."
+            f"{report['escaped_cells']:,} cells begin with a sign that a spreadsheet would run; "
+            "an apostrophe was put in front."
         )
     page.details("Policy", policy.model_dump(mode="json", exclude_none=True))
     page.write(path)
@@ -77,7 +78,9 @@ def _figures(policy: Policy, recoded: Recoded, measured: Measured) -> list[Figur
     cells = max(measured.rows * len(recoded.columns), 1)
     return [
         Figure("k, smallest group", f"{measured.k:,}", f"target at least {policy.k:,}", "success"),
-        Figure("Records at risk", f"{100 * measured.at_risk:.1f} %", f"was {100 * recoded.before.at_risk:.1f} %", "success"),
+        Figure(
+            "Records at risk", f"{100 * measured.at_risk:.1f} %", f"was {100 * recoded.before.at_risk:.1f} %", "success"
+        ),
         Figure("Suppressed cells", f"{100 * recoded.suppressed / cells:.1f} %", "of the quasi-identifying cells"),
         Figure("Utility kept", f"{100 * (1 - recoded.utility.gcp):.0f} %", "one minus the certainty penalty"),
     ]

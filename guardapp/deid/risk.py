@@ -2,8 +2,8 @@
 
 Definitions: El Emam, Guide to the De-Identification of Personal Health Information (2013), chapters 16–17.
 - prosecutor: the attacker knows that the person is in the table; the risk of a row is 1 / size of its class
-- journalist: the attacker does not know it; without a table of the population, the table itself is taken for it, which is
-  the worst case and makes this equal to the prosecutor's
+- journalist: the attacker does not know it; without a table of the population, the table itself is taken for it, which
+  is the worst case and makes this equal to the prosecutor's
 - marketer: the attacker links everybody; the share of rows linked correctly on average
 """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import yaml
 
 from guardapp.deid.detectors import TEXT_KINDS
@@ -25,7 +27,7 @@ def starting_text(profile: Profile) -> str:
         "# Review every line: what is suggested rests on names, patterns and checksums, and can be wrong.",
         "# A column that is not named here is refused, never passed through.",
         "# Roles: direct (names a person), quasi (does so in combination), sensitive (must not be learnt), other.",
-        "# Rules: drop, redact, mask, pseudonym, keep, {mask: …}, {generalise: …}, {top_bottom_code: …}, {redact_text: …}.",
+        "# Rules: drop, redact, mask, pseudonym, keep, {generalise: …}, {top_bottom_code: …}, {redact_text: …}.",
         "version: 1",
         "columns:",
     ]
@@ -50,13 +52,13 @@ _MODEL_NOTES = {
 }
 
 
-def _fields(profile: Profile) -> dict[str, object]:
+def _fields(profile: Profile) -> dict[str, Any]:
     columns = {column.name: _column(column) for column in profile.columns}
     models: list[dict[str, object]] = []
     if any(fields["role"] == "quasi" for fields in columns.values()) and profile.rows >= START_K:
         models.append({"name": "k-anonymity", "k": START_K})
         for column in profile.columns:
-            if column.role == "sensitive" and START_L <= column.distinct:
+            if column.role == "sensitive" and column.distinct >= START_L:
                 models.append({"name": "distinct-l-diversity", "l": START_L, "column": column.name})
                 break
     return {"version": 1, "columns": columns, "models": models, "search": {"engine": "local"}, "key": "pseudonyms"}

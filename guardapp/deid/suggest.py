@@ -1,7 +1,7 @@
 """From what a column looks like to a role and a rule, and the words that say why.
 
-A shape alone never decides: it takes a checksum that most cells pass, or a second sign such as a header word. Numbers are
-never names. What is suggested is a start for a person to review, not a guarantee that nothing was missed.
+A shape alone never decides: it takes a checksum that most cells pass, or a second sign such as a header word. Numbers
+are never names. What is suggested is a start for a person to review, not a guarantee that nothing was missed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from guardapp.deid.detectors import KIND, KINDS, Kind, look, named
 from guardapp.deid.detectors.names import are_names, confidence, person_names
@@ -32,7 +33,7 @@ QUASI = (
     Sign(("sex", "gender", "性别"), "Sex"),
     Sign(("birth", "birthday", "birthdate", "dob", "born", "出生", "生日"), "Date of birth"),
     Sign(("zip", "zipcode", "zip code", "postal", "postcode", "post code", "邮编", "邮政编码"), "Postcode"),
-    Sign(("city", "town", "village", "county", "state", "province", "district", "region", "城市", "省份", "地区", "区县"),
+    Sign(("city", "town", "village", "county", "state", "province", "district", "region", "城市", "省份", "地区"),
          "Place"),
     Sign(("race", "ethnicity", "ethnic", "民族", "种族"), "Ethnicity"),
     Sign(("marital", "marriage", "婚姻"), "Marital status"),
@@ -44,7 +45,8 @@ QUASI = (
     Sign(("admission", "admitted", "discharge", "discharged", "入院", "出院"), "Date of an event"),
 )  # fmt: skip
 SENSITIVE = (
-    Sign(("disease", "diagnosis", "diagnoses", "icd", "icd10", "illness", "condition", "诊断", "疾病", "病种"), "Diagnosis"),
+    Sign(("disease", "diagnosis", "diagnoses", "icd", "icd10", "illness", "condition", "诊断", "疾病", "病种"),
+         "Diagnosis"),
     Sign(("salary", "income", "wage", "工资", "收入", "薪资"), "Income"),
     Sign(("hiv", "test result", "lab", "medication", "drug", "treatment", "检验", "用药", "治疗"), "Health"),
     Sign(("religion", "party", "union", "宗教", "党派"), "Belief"),
@@ -53,13 +55,25 @@ SENSITIVE = (
 )  # fmt: skip
 DIRECT = (
     Sign(("ssn", "social security", "nationalid", "national id", "passport", "护照", "licence number",
-          "license number", "driver licence", "mrn", "medical record", "病历号", "住院号", "学号", "工号"), "Personal number"),
+          "license number", "driver licence", "mrn", "medical record", "病历号", "住院号", "学号", "工号"),
+         "Personal number"),
     Sign(("username", "user name", "login", "account name", "用户名", "微信", "wechat", "qq"), "Account name"),
     Sign(("street", "street address", "address", "住址", "地址"), "Address"),
     Sign(("password", "密码"), "Password"),
-    Sign(("patient id", "person id", "customer id", "client id", "employee id", "user id", "member id"), "Personal number"),
+    Sign(("patient id", "person id", "customer id", "client id", "employee id", "user id", "member id"),
+         "Personal number"),
 )  # fmt: skip
-_PSEUDONYM_KINDS = ("email", "cn_resident_id", "iban", "payment_card", "nhs_number", "cn_mobile", "phone", "ipv4", "ipv6")
+_PSEUDONYM_KINDS = (
+    "email",
+    "cn_resident_id",
+    "iban",
+    "payment_card",
+    "nhs_number",
+    "cn_mobile",
+    "phone",
+    "ipv4",
+    "ipv6",
+)
 
 
 def suggest(column: ColumnProfile, sample: Sequence[str | None]) -> ColumnProfile:
@@ -78,7 +92,7 @@ def suggest(column: ColumnProfile, sample: Sequence[str | None]) -> ColumnProfil
     return _by_header(column)
 
 
-def _find(column: ColumnProfile, cells: list[str], weights: np.typing.NDArray[np.int64]) -> tuple[Kind, Finding] | None:
+def _find(column: ColumnProfile, cells: list[str], weights: NDArray[np.int64]) -> tuple[Kind, Finding] | None:
     best: tuple[float, Kind, Finding] | None = None
     total = int(weights.sum())
     for kind in KINDS:
@@ -135,15 +149,19 @@ def _share(column: ColumnProfile, count: int) -> str:
 def _by_kind(column: ColumnProfile, kind: Kind, finding: Finding) -> ColumnProfile:
     column.kind, column.kind_title, column.role = kind.name, kind.title, kind.role
     column.suggestion = "pseudonym" if kind.name in _PSEUDONYM_KINDS else "drop"
-    column.evidence = f"{100 * (finding.passed or 0):.1f} % pass {kind.checks}"
-    why = f"{_share(column, finding.passing)} pass {kind.checks}"
+    if (finding.passed or 0) >= 0.4:
+        column.evidence = f"{100 * (finding.passed or 0):.1f} % pass {kind.checks}"
+        why = f"{_share(column, finding.passing)} pass {kind.checks}"
+    else:
+        column.evidence = f"{100 * finding.matched:.1f} % match the pattern"
+        why = f"{_share(column, round(finding.matched * column.looked_at))} match the pattern"
     if finding.header:
         why += f" and the header contains “{finding.header}”"
     column.why = why
     return column
 
 
-def _is_name(column: ColumnProfile, cells: list[str], weights: np.typing.NDArray[np.int64]) -> bool:
+def _is_name(column: ColumnProfile, cells: list[str], weights: NDArray[np.int64]) -> bool:
     found = person_names(column.name, cells[:5000])
     if not are_names(found, len(cells)):
         return False
@@ -162,7 +180,9 @@ def _is_name(column: ColumnProfile, cells: list[str], weights: np.typing.NDArray
     column.kind, column.kind_title, column.role, column.suggestion = "person_name", "Person name", "direct", "drop"
     column.confidence = confidence(found)
     column.evidence = f"{100 * found.known:.1f} % recognised as names"
-    column.why = f"{100 * found.looks:.1f} % of the values look like names and {100 * found.known:.1f} % are in the dictionary"
+    column.why = (
+        f"{100 * found.looks:.1f} % of the values look like names and {100 * found.known:.1f} % are in the dictionary"
+    )
     if found.header:
         column.why += f", and the header contains “{found.header}”"
     return True
@@ -177,10 +197,7 @@ def _find_inside(column: ColumnProfile, cells: list[str]) -> None:
         if kind.inside is None:
             continue
         hits = [match.group() for text in texts if (match := kind.inside.search(text))]
-        if kind.strong and hits:
-            passing = int(kind.check([kind.clean(hit) for hit in hits]).sum())
-        else:
-            passing = len(hits)
+        passing = int(kind.check([kind.clean(hit) for hit in hits]).sum()) if kind.strong else len(hits)
         if passing:
             column.kinds.append(
                 Finding(

@@ -20,9 +20,12 @@ class Utility(NamedTuple):
     average_class_size: float
 
 
-def utility(losses: Sequence[NDArray[np.float64]], box_rows: NDArray[np.int64], sizes: NDArray[np.int64], k: int) -> Utility:
-    """`losses`: for each quasi-identifier the loss of every box; `box_rows`: rows in every box; `sizes`: of the classes.
+def utility(
+    losses: Sequence[NDArray[np.float64]], box_rows: NDArray[np.int64], sizes: NDArray[np.int64], k: int
+) -> Utility:
+    """The measures of a grouping.
 
+    losses: for each quasi-identifier the loss of every box; box_rows: rows in every box; sizes: of the classes.
     Boxes that are called the same are one class, so there may be fewer classes than boxes.
     """
     rows = int(box_rows.sum())

@@ -6,6 +6,8 @@ refuses all else; only in a child process, which may be killed; and when it refu
 
 from __future__ import annotations
 
+import codecs
+import errno
 import os
 import warnings
 import zipfile
@@ -29,6 +31,9 @@ Kind = Literal["safetensors", "torch-zip", "torch-legacy", "torchscript", "other
 # a checkpoint may unfold to this many times its size: tied weights are stored once and loaded twice
 MAX_GROWTH = 8
 SMALL = 64 << 20
+
+_DISK_ERRORS = (errno.EIO, errno.ENOENT, errno.EACCES, errno.EPERM, errno.ESTALE)
+"""Errors that speak of the disk; all others come of offsets that a damaged file makes up."""
 
 _ZIP = b"PK\x03\x04"
 _OTHERS = {
@@ -85,7 +90,7 @@ def _sniff_zip(path: Path) -> Kind:
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name.partition("/")[2] for name in archive.namelist()]
-    except (zipfile.BadZipFile, NotImplementedError, ValueError):
+    except pickle_names.ZIP_DAMAGE:
         return "other"
     if "constants.pkl" in names or any(name.startswith("code/") for name in names):
         return "torchscript"
@@ -99,11 +104,11 @@ def plainly_other(path: Path) -> bool:
     if head.startswith(_HARMLESS):
         return True
     try:
-        head.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if error.end < len(head) - 4:  # more than a letter that was cut in half
-            return False
-    return b"\0" not in head and pickle_names.wanted(path) is None
+        # not final: a letter that was cut in half at the end of what was read is no fault
+        codecs.getincrementaldecoder("utf-8")().decode(head, final=len(head) < 1 << 20)
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in head and not head.startswith(b"PK") and pickle_names.wanted(path) is None
 
 
 def describe(path: Path) -> list[TensorInfo]:
@@ -198,7 +203,8 @@ def _unpickle(path: Path, kind: Kind) -> Any:
             next="Run it as a job, or convert it to safetensors first.",
             code="checkpoint.needs-child",
         )
-    stored = kind == "torch-zip" and _check_members(path)
+    # given a path, torch believes the ending .safetensors; given an open file it does not, but cannot map it
+    mapped = kind == "torch-zip" and _check_members(path) and path.suffix != ".safetensors"
     import torch
 
     nbytes = path.stat().st_size
@@ -206,9 +212,12 @@ def _unpickle(path: Path, kind: Kind) -> Any:
         with warnings.catch_warnings(), _memory_limit(SMALL * 32 + MAX_GROWTH * nbytes):
             warnings.simplefilter("ignore")
             # weights_only is said, not left to a default or to torch's environment variables
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=stored)
+            if mapped:
+                return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            with path.open("rb") as file:
+                return torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
-        if error.errno is not None:
+        if error.errno in _DISK_ERRORS:
             raise
         raise damaged(path, "torch cannot read it") from error
     except MemoryError as error:

@@ -235,8 +235,17 @@ def _delimiter(lines: str | list[str]) -> str:
 
 
 def _is_header(rows: list[list[str]]) -> bool:
-    """A first line with numbers or dates in it is data, unless it just counts the columns."""
+    """A first line with numbers or dates in it is data, unless it counts the columns or a text stands above numbers."""
     first = [cell.strip() for cell in rows[0]]
     if first in ([str(i) for i in range(len(first))], [str(i + 1) for i in range(len(first))]) and len(first) > 2:
         return True
-    return not any(_NUMBER.fullmatch(cell) or _DATE.fullmatch(cell) for cell in first)
+    if not any(_is_value(cell) for cell in first):
+        return True
+    body = [row for row in rows[1:] if len(row) == len(first)]
+    return bool(body) and any(
+        name and not _is_value(name) and all(_is_value(row[place]) for row in body) for place, name in enumerate(first)
+    )
+
+
+def _is_value(cell: str) -> bool:
+    return bool(_NUMBER.fullmatch(cell) or _DATE.fullmatch(cell))

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable
 from gzip import BadGzipFile
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ _QUOTE, _LF, _CR = 34, 10, 13
 
 
 class RowIndex:
-    """Where rows start. One thread at a time may extend it; it guards itself.
+    """Where rows start. Several threads may use it.
 
     count:    rows seen so far
     complete: whether the end of the file was reached, so that `count` is the number of rows
@@ -55,26 +56,37 @@ class RowIndex:
 
     def extend(self, rows: int | None, on_bytes: Callable[[int], None] | None = None) -> None:
         """Scan until `rows` rows are known (None: all of them)."""
-        with self._lock:
-            if self.complete or (rows is not None and self._lines >= rows):
-                return
-            try:
-                with open_bytes(self._path) as file:
-                    file.seek(self._scanned)
-                    while not self.complete and (rows is None or self._lines < rows):
-                        piece = file.read(PIECE)
-                        while piece and (len(piece) % self._width or self._ends_in_return(piece)):
-                            more = file.read(1)
-                            if not more:
-                                break
-                            piece += more
-                        self._scan(piece)
-                        if on_bytes and piece:
-                            on_bytes(len(piece))
-            except (EOFError, BadGzipFile, zlib.error) as error:
-                raise table_errors.truncated(self._path) from error
-            except OSError as error:
-                raise from_os_error(error, self._path) from error
+        if self._knows(rows):
+            return
+        try:
+            with open_bytes(self._path) as file:
+                while not self._knows(rows):
+                    # held for one piece only, so that a page can be read while another thread counts all rows
+                    with self._lock:
+                        if self._knows(rows):
+                            return
+                        read = self._extend_by_piece(file)
+                    if on_bytes and read:
+                        on_bytes(read)
+        except (EOFError, BadGzipFile, zlib.error) as error:
+            raise table_errors.truncated(self._path) from error
+        except OSError as error:
+            raise from_os_error(error, self._path) from error
+
+    def _knows(self, rows: int | None) -> bool:
+        return self.complete or (rows is not None and self._lines >= rows)
+
+    def _extend_by_piece(self, file: IO[bytes]) -> int:
+        if file.tell() != self._scanned:
+            file.seek(self._scanned)
+        piece = file.read(PIECE)
+        while piece and (len(piece) % self._width or self._ends_in_return(piece)):
+            more = file.read(1)
+            if not more:
+                break
+            piece += more
+        self._scan(piece)
+        return len(piece)
 
     def place(self, row: int) -> tuple[int, int]:
         """A byte offset at which some row starts, and that row's number, at or before `row`."""

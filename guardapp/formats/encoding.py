@@ -127,14 +127,14 @@ class CategoryColumn(Part):
         return row
 
     def _members(self, text: str) -> list[str]:
-        """The values that a cell stands for: itself, a declared group, or a set written {a, b}, a|b or a; b."""
+        """The values that a cell stands for: itself, a declared group, or a set written {a | b}, {a, b}, a|b or a; b."""
         if text in self.values:
             return [text]
         if text in self.groups:
             return self.groups[text]
         if text.startswith("{") and text.endswith("}"):
             text = text[1:-1]
-            separators = r"\s*[,;|]\s*"
+            separators = r"\s*[;|]\s*" if "|" in text or ";" in text else r"\s*,\s*"
         else:
             separators = r"\s*[;|]\s*"
         parts = [part for part in re.split(separators, text) if part]

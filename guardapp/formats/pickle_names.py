@@ -5,16 +5,32 @@ This decides nothing. A file is loaded or refused by torch's weights-only unpick
 
 from __future__ import annotations
 
+import contextlib
 import io
 import pickletools
 import re
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import BinaryIO
 
 # opcodes stand before the tensors' bytes, so that this much holds all names of any real checkpoint
 _MAX_BYTES = 16 << 20
 _STREAMS = 6
+
+ZIP_DAMAGE = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    EOFError,
+    OverflowError,
+    OSError,
+    struct.error,
+    zlib.error,
+)
+"""What zipfile raises for archives that are damaged, encrypted or packed in a way that it does not know."""
 
 _ORDINARY = re.compile(
     r"torch\.(\w*Storage|Size|device|dtype|Tensor|(u?int|float|bfloat|complex)\d+\w*|bool|storage\.\w*Storage)"
@@ -45,7 +61,7 @@ def _pickle_in(path: Path) -> BinaryIO:
     """`path`, or the `data.pkl` in it, bounded."""
 
     if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
+        with contextlib.suppress(*ZIP_DAMAGE), zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
                 if name.endswith("data.pkl"):
                     with archive.open(name) as member:

@@ -37,7 +37,8 @@ def checkpoints(steps: int) -> list[int]:
     shares = [0.0, 0.22]
     while shares[-1] < 1:
         shares.append(shares[-1] + max(shares[-1] - shares[-2] - 0.03, 0.06))
-    return sorted({math.ceil(part * steps) for part in shares[1:-1]} - {steps})
+    # rounded first, because 0.22 + 0.19 + 0.16 is a little more than 0.57
+    return sorted({math.ceil(round(part * steps, 9)) for part in shares[1:-1]} - {steps})
 
 
 def single_step(victim: Victim, x: Tensor, y: Tensor, threat: Threat, loss: Loss) -> Attacked:

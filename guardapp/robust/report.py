@@ -60,7 +60,7 @@ def _attacker(findings: Findings) -> str:
 def _tiles(report: Report, findings: Findings) -> None:
     last, red = findings.curve[-1], len(findings.red)
     amber = sum(flag.level == "amber" for flag in findings.flags)
-    doubts = "no doubt remains" if not red + amber else "read them before the figures"
+    doubts = "no self-check raised a doubt" if not red + amber else "read them before the figures"
     report.figures(
         [
             Figure("Right without attack", percent(findings.clean.value), _interval(findings.clean), "neutral"),

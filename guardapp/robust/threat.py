@@ -37,8 +37,7 @@ class Threat:
         if self.norm == "linf":
             change = change.clamp(-self.epsilon, self.epsilon)
         else:
-            length = lengths(change)
-            change = change * (self.epsilon / length.clamp(min=self.epsilon or 1.0)) if self.epsilon else change * 0
+            change = change * (self.epsilon / lengths(change).clamp(min=1e-30)).clamp(max=1.0)
         return (origin + change).clamp(0.0, 1.0)
 
     def direction(self, gradient: Tensor) -> Tensor:

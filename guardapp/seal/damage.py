@@ -105,7 +105,9 @@ def _changed(sealed: SealedFile, layout: Layout | None, failed: Sequence[int]) -
         where = f"segment {failed[0] + 1} of {sealed.segments} (bytes {begin} to {begin + nbytes - 1} of the file)"
     else:
         where = f"{len(failed)} of {sealed.segments} segments (between bytes {begin} and {end - 1} of the file)"
-    if sealed.content == "file":
+    if layout is None and failed[-1] == sealed.segments - 1:
+        why = f"{where} was changed, or the end of the file is missing"
+    elif sealed.content == "file":
         why = f"{where} was changed or is not in its place"
     elif layout is None:
         why = f"{where} was changed or is not in its place; the list of tensors itself was hit"

@@ -47,7 +47,7 @@ def choose(
     learning_rate: float | None = None,
 ) -> Recipe:
     """The recipe called `name`, with what the user overrides. Raises GuardError `train.recipe` for a wrong kind of data."""
-    architecture = ("features-linear" if shape.kind == "image" else "mlp") if name == "auto" else name
+    architecture = ("features-linear" if shape.kind == "image" else "logistic") if name == "auto" else name
     if architecture in ("cnn", "features-linear") and shape.kind == "table":
         raise GuardError(
             f"The recipe {architecture} does not fit this data",
@@ -70,8 +70,8 @@ def choose(
 
 _DEFAULTS: dict[str, tuple[float, int, float, float, Literal["sgd", "adam"]]] = {
     # epochs, largest batch, clip, learning rate, optimizer
-    "logistic": (20, 2048, 1.0, 0.02, "adam"),
-    "mlp": (20, 2048, 1.0, 0.004, "adam"),
+    "logistic": (20, 2048, 2.0, 2.0, "sgd"),
+    "mlp": (20, 2048, 1.0, 0.5, "sgd"),
     "cnn": (25, 2048, 0.5, 0.003, "adam"),
     "features-linear": (45, 4096, 1.0, 16.0, "sgd"),
 }

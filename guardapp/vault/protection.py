@@ -130,6 +130,11 @@ def read_device_key(folder: Path) -> bytes:
     return key
 
 
+def first_device_key(folder: Path) -> bytes:
+    """The device key for a new vault: one that is there already is taken, because something may depend on it."""
+    return read_device_key(folder) if (folder / DEVICE_KEY_NAME).exists() else make_device_key(folder)
+
+
 def make_device_key(folder: Path) -> bytes:
     """A new device key, readable by this account alone, on the disk before it is used."""
     key = secrets.token_bytes(KEY_BYTES)

@@ -62,7 +62,8 @@ def opened(connection: sqlite3.Connection, folder: Path, vault_key: bytes) -> It
     for info, sealed in entries(connection):
         private = protections.decrypt(vault_key, sealed, context(info))
         if private is None:
-            raise damaged(folder, f"the entry of the key “{info.name}” was changed")
+            named = f"the entry of the key “{info.name}”" if info.name.isprintable() else "an entry"
+            raise damaged(folder, f"{named} was changed")
         yield info, private
 
 

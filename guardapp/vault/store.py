@@ -29,7 +29,7 @@ from guardapp.vault.audit import Audit
 from guardapp.vault.database import connected, transaction
 from guardapp.vault.home import data_folder
 from guardapp.vault.keys import KeyInfo, KeyType, Material
-from guardapp.vault.last_good import damaged, keep_last_good
+from guardapp.vault.last_good import COPY_NAME, damaged, keep_last_good
 from guardapp.vault.protection import Kind, Protection
 
 LOCK_AFTER_SECONDS: Final = 15 * 60
@@ -318,11 +318,16 @@ class Vault:
             raise damaged(self.folder, error.why) from None
 
     def _protection_at_opening(self, connection: sqlite3.Connection) -> Protection:
-        """The vault's protection; a new vault is given a device key, by one process alone."""
+        """The vault's protection; a new vault is given a device key, by one process alone.
+
+        Where there is a last good copy, the vault was not made just now: it was lost, and is not replaced unasked.
+        """
         if rows.is_new(connection):
             with transaction(connection):
                 if rows.is_new(connection):
-                    device_key = protections.make_device_key(self.folder)
+                    if (self.folder / COPY_NAME).exists():
+                        raise damaged(self.folder, f"{self.path.name} is missing or empty")
+                    device_key = protections.first_device_key(self.folder)
                     vault_key = secrets.token_bytes(protections.KEY_BYTES)
                     rows.write_protection(connection, protections.by_device(vault_key, device_key))
         elif (self.folder / protections.DEVICE_KEY_NAME).exists():

@@ -85,6 +85,12 @@ def test_a_first_line_of_data_is_not_taken_for_a_header(tmp_path: Path) -> None:
     assert table.head(1) == [["Anna", "34"]]
 
 
+def test_years_may_be_column_names(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("name,age,2019,2020\nAnna,34,5,6\n")
+    assert open_table(path).columns == ["name", "age", "2019", "2020"]
+
+
 def test_gzip_is_read_whatever_the_name_and_any_page_of_it(tmp_path: Path) -> None:
     path = tmp_path / "t.data"
     path.write_bytes(gzip.compress(b"a;b\n" + b"".join(f"{i};x\n".encode() for i in range(5000))))

@@ -1,4 +1,4 @@
-"""A reader and a writer made from docs/sealed.md alone, sharing no code with the program: each opens what the other sealed.
+"""A reader and a writer made from docs/sealed.md alone, sharing no code with the program, each against its counterpart.
 
 The payload is read by hand here; test_payload.py holds it against Tink.
 """

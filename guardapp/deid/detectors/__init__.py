@@ -1,7 +1,7 @@
 """Kinds of identifiers and how each is recognised: a shape, a check that its shape alone cannot pass, header words.
 
-A shape alone never decides (`guardapp.deid.suggest`): a column of sixteen-digit order numbers looks like cards, and one in
-ten of them even passes Luhn's check, but not nine in ten.
+A shape alone never decides (`guardapp.deid.suggest`): a column of sixteen-digit order numbers looks like cards, and one
+in ten of them even passes Luhn's check, but not nine in ten.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from guardapp.deid.detectors import checksums
 Mask = NDArray[np.bool_]
 
 PROVINCES = frozenset(
-    "11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 61 62 63 64 65 71 81 82 83".split()
+    str(code)
+    for first, last in ((11, 15), (21, 23), (31, 37), (41, 46), (50, 54), (61, 65), (71, 71), (81, 83))
+    for code in range(first, last + 1)
 )
 """First two digits of a resident ID: the province-level divisions of GB/T 2260."""
 
@@ -74,7 +76,8 @@ def _mail_domain(cell: str) -> bool:
 
 def _resident(cells: Sequence[str]) -> Mask:
     known = np.fromiter((cell[:2] in PROVINCES for cell in cells), bool, len(cells))
-    return checksums.resident_id(cells) & known
+    result: Mask = checksums.resident_id(cells) & known
+    return result
 
 
 def _mobile_spread(cells: Sequence[str]) -> Mask:
@@ -94,7 +97,8 @@ def _addresses(cells: Sequence[str]) -> Mask:
     numbers = [[int(part) for part in cell.split(".")] for cell in cells]
     valid = np.array([all(part <= 255 for part in parts) for parts in numbers], bool)
     large = np.array([max(parts) > 31 for parts in numbers], bool)
-    return valid & (large.mean() > 0.5 if len(cells) else valid)
+    result: Mask = valid & bool(large.mean() > 0.5)
+    return result
 
 
 def _ipv6(cell: str) -> bool:
@@ -108,7 +112,7 @@ def _ipv6(cell: str) -> bool:
 
 
 _ID = r"[1-9]\d{5}(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx]"
-_CARD = r"(?:4|5[1-5]|2[2-7]|3[0-9]|6[0-9])\d{2}(?:[ -]?\d{2,6}){2,5}"
+_CARD = r"(?:4\d|5[1-5]|2[2-7]|3[0-9]|6[0-9])\d{2}(?:[ -]?\d{2,6}){2,5}"
 _IBAN = r"[A-Za-z]{2}\d{2}(?:[ ]?[A-Za-z0-9]{1,4}){3,8}"
 _MAIL = r"[A-Za-z0-9._%+'-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}"
 _V4 = r"(?:\d{1,3}\.){3}\d{1,3}"
@@ -176,5 +180,5 @@ def look(kind: Kind, cells: Sequence[str]) -> tuple[Mask, Mask]:
     passed = np.zeros(len(cells), bool)
     where = np.flatnonzero(shaped)
     if len(where):
-        passed[where] = kind.check([kind.clean(cells[i]) for i in where])
+        passed[where] = kind.check([kind.clean(cells[i]) for i in where.tolist()])
     return shaped, passed

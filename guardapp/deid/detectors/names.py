@@ -1,6 +1,7 @@
-"""Names of people: by the column's header, by the look of its cells, and by a small dictionary of English and Chinese names.
+"""Names of people: by the column's header, by the look of its cells, and by a small dictionary.
 
-The dictionary is a few hundred common names: it confirms a column, it does not find every name. Numbers are never names.
+The dictionary is a few hundred common English and Chinese names: it confirms a column, it does not find every name.
+Numbers are never names.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ _HANZI = re.compile(r"[\u4e00-\u9fff·]{2,6}")
 
 
 class Names(NamedTuple):
-    """looks: share of cells that look like a name; known: share with a name from the dictionary; header: the word found."""
+    """Shares of cells, 0 … 1, and the header's word.
+
+    looks: look like a name; known: hold a name of the dictionary; words: have several words, or are Chinese
+    """
 
     looks: float
     known: float

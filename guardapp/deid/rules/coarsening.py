@@ -1,4 +1,4 @@
-"""Numbers into ranges, dates into months or years, extremes into bounds. What does not fit the rule is covered with `*`."""
+"""Numbers into ranges, dates into months or years, extremes into bounds. What does not fit becomes `*`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from guardapp.errors import GuardError
 
 
 def number_to_range(column: str, width: float) -> Callable[[Sequence[str]], list[str]]:
-    """30 to `30–39` with width 10. For whole numbers both ends belong to the range; otherwise the upper one does not."""
+    """37 to `30–39` with width 10; fractions do not count, 39.5 lies in `30–39` too. 1.7 to `1.5–2` with width 0.5."""
 
     def rule(values: Sequence[str]) -> list[str]:
         _refuse_if_none(column, values, "numbers", sum(numbers([value]) is not None for value in values))
@@ -36,9 +36,7 @@ def date_to(column: str, step: str) -> Callable[[Sequence[str]], list[str]]:
     def rule(values: Sequence[str]) -> list[str]:
         fits = [dates([value]) is not None for value in values]
         _refuse_if_none(column, values, "dates that start with the year", sum(fits))
-        return [
-            shorten_date(value, step) if fit else SUPPRESSED for value, fit in zip(values, fits, strict=True)
-        ]
+        return [shorten_date(value, step) if fit else SUPPRESSED for value, fit in zip(values, fits, strict=True)]
 
     return rule
 

@@ -1,7 +1,7 @@
 """Cover identifiers inside free text: each becomes its kind in brackets, `[phone]`; the rest of the text stays.
 
-What has a checksum is covered only where it passes; a phone number or an address is covered by its look alone. Text that
-names people in other ways is not found: the report says so.
+What has a checksum is covered only where it passes; a phone number or an address is covered by its look alone. Text
+that names people in other ways is not found: the report says so.
 """
 
 from __future__ import annotations

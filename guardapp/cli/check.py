@@ -1,0 +1,73 @@
+"""`guardapp check`: attack a model as a spec says, and report how far the result can be trusted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+MAX_SPEC_BYTES = 1 << 20
+
+
+@click.command(epilog="Example: guardapp check check.yaml --out attack")
+@click.argument("spec", type=click.Path(path_type=Path), metavar="SPEC.yaml")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A folder that does not exist yet.")
+@click.option("--json", "as_json", is_flag=True, help="Print report.json on stdout.")
+@click.pass_context
+def check(ctx: click.Context, spec: Path, out: Path, as_json: bool) -> None:
+    """Attack a model within bounds and measure how often it stays right.
+
+    SPEC.yaml names the model, the labelled examples, the norm and the strengths; docs/robustness.md shows one.
+    OUT gets report.html, report.json, adversarials.npz and pictures of the worst examples. The exit code is 1 when a
+    red flag says that the figures are not to be trusted.
+    """
+    from guardapp.cli.single import run_single
+    from guardapp.jobs.specs import parse
+
+    result = run_single(parse(read(spec), base=spec.parent), out, as_json=as_json)
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    if as_json:
+        click.echo(json.dumps(report, ensure_ascii=False, indent=2))
+    else:
+        click.echo("\n".join(lines(report, out)))
+    if not result.holds:
+        ctx.exit(1)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The fields of a check's YAML file; raises GuardError `check.spec` when it is none."""
+    import yaml
+
+    from guardapp.errors import GuardError, from_os_error
+
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_SPEC_BYTES + 1)
+    except OSError as error:
+        raise from_os_error(error, path) from None
+    reason = "it is larger than 1 MiB" if len(content) > MAX_SPEC_BYTES else ""
+    try:
+        fields = None if reason else yaml.safe_load(content)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
+        reason, fields = "it is not well-formed YAML", None
+    if isinstance(fields, dict) and fields.get("kind", "check") == "check":
+        return {"kind": "check", **{str(name): value for name, value in fields.items()}}
+    raise GuardError(
+        f"{path.name} does not describe a check",
+        reason or "it holds something else than the fields of one job of kind “check”",
+        "Write it as docs/robustness.md shows.",
+        "check.spec",
+    )
+
+
+def lines(report: dict[str, Any], out: Path) -> list[str]:
+    """The result for a person at a terminal."""
+    shown = [report["headline"], ""]
+    for point in report["curve"]:
+        interval = f"{point['low']:.1%} to {point['high']:.1%}"
+        shown.append(f"  strength {point['strength']:<8g} {point['robust_accuracy']:7.1%} right   ({interval})")
+    for flag in report["flags"]:
+        shown += ["", f"  {flag['level'].upper()}: {flag['title']}: {flag['why']}.", f"  Next: {flag['next']}"]
+    return [*shown, "", f"Report: {out / 'report.html'}"]

@@ -1,0 +1,187 @@
+"""What a policy would do, before it is run: figures, rows side by side, and the trade-off between risk and utility.
+
+Runs in a helper process (`guardapp.deid.session`), never in the window's. Results are JSON values.
+Pseudonyms in a preview are made with a key that is thrown away: they differ from the final ones.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from guardapp.deid.axes import SUPPRESSED
+from guardapp.deid.classes import classes
+from guardapp.deid.coding import Coded
+from guardapp.deid.policy import Policy, refuse_later
+from guardapp.deid.protect import Recoded, check_columns, coded_columns, read_codes, recode
+from guardapp.deid.risk import Risk, risk
+from guardapp.deid.rules import rule_for
+from guardapp.deid.rules.pseudonym import KEY_BYTES
+from guardapp.errors import GuardError
+from guardapp.formats.tables import Table
+from guardapp.progress import Progress
+
+LIVE_ROWS = 200_000
+CURVE_ROWS = 50_000
+CURVE_KS = (2, 3, 5, 7, 10, 15, 20, 30, 50, 100)
+
+_STATES = {
+    "pseudonym": "pseudonym",
+    "redact": "suppress",
+    "mask": "suppress",
+    "redact_text": "suppress",
+    "generalise": "generalise",
+    "top_bottom_code": "generalise",
+}
+
+
+class Preview:
+    """One opened table under changing policies. Columns are read into codes once and kept."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self._coded: dict[str, Coded] = {}
+        self._sizes: dict[tuple[str, ...], NDArray[np.int64]] = {}
+        self._rows = 0
+        self._key = secrets.token_bytes(KEY_BYTES)
+
+    def preview(
+        self,
+        policy: Policy,
+        progress: Progress,
+        *,
+        k: int | None = None,
+        offset: int = 0,
+        limit: int = 50,
+        exact: bool = False,
+    ) -> dict[str, Any]:
+        """Figures and rows `offset` … under `policy`, with `k` instead of its own if given.
+
+        On more than 200,000 rows an even sample of that size is grouped unless `exact`; `rows_used` says how many.
+        A sample can only understate the utility: more rows make smaller groups.
+        """
+        refuse_later(policy)
+        check_columns(policy, self.table)
+        self._read(policy, progress)
+        shown = np.arange(min(offset, self._rows), min(offset + limit, self._rows))
+        used = self._sample(self._rows if exact else LIVE_ROWS, shown)
+        recoded = recode(policy, self._take(policy, used), progress, k)
+        before = recoded.before if len(used) == self._rows else self._risk_before(policy, k or policy.k or 1)
+        original = self.table.page(offset, limit)
+        protected, states = self._protect(policy, original, recoded, np.searchsorted(used, shown))
+        cells = max(len(used) * len(recoded.columns), 1)
+        return {
+            "rows": self._rows,
+            "rows_used": len(used),
+            "exact": len(used) == self._rows,
+            "k": recoded.k if policy.quasi else None,
+            "target_k": k or policy.k,
+            "groups": len(recoded.sizes),
+            "at_risk": {"before": before.at_risk, "after": recoded.after.at_risk},
+            "risk": {"before": before._asdict(), "after": recoded.after._asdict()},
+            "suppressed": recoded.suppressed / cells,
+            "utility": 1 - recoded.utility.gcp,
+            "gcp": recoded.utility.gcp,
+            "loss_by_column": recoded.lost,
+            "columns": self.table.columns,
+            "dropped": [name for name, column in policy.columns.items() if column.effective_rule == "drop"],
+            "offset": offset,
+            "original": original,
+            "protected": protected,
+            "states": states,
+            "note": "Pseudonyms in the preview differ from the final ones." if policy.needs_key else "",
+        }
+
+    def curve(self, policy: Policy, progress: Progress, ks: tuple[int, ...] = CURVE_KS) -> dict[str, Any]:
+        """Measured risk and utility for several k, on at most 50,000 evenly spread rows.
+
+        A k that cannot be reached is left out and named in `unreachable`.
+        """
+        refuse_later(policy)
+        check_columns(policy, self.table)
+        self._read(policy, progress)
+        used = self._sample(CURVE_ROWS, np.zeros(0, np.int64))
+        columns = self._take(policy, used)
+        points, unreachable = [], []
+        for k in ks:
+            progress.checkpoint()
+            try:
+                found = recode(policy, columns, progress, k)
+            except GuardError as error:
+                if error.answer != "no":
+                    raise
+                unreachable.append(k)
+                continue
+            points.append(
+                {
+                    "k": k,
+                    "utility": 1 - found.utility.gcp,
+                    "risk_max": found.after.prosecutor_max,
+                    "risk_mean": found.after.prosecutor_mean,
+                    "groups": len(found.sizes),
+                }
+            )
+        return {"points": points, "unreachable": unreachable, "rows": self._rows, "rows_used": len(used)}
+
+    def _read(self, policy: Policy, progress: Progress) -> None:
+        missing = [name for name in coded_columns(policy) if name not in self._coded]
+        if missing or not self._rows:
+            coded, self._rows = read_codes(self.table, missing, progress)
+            self._coded.update(coded)
+
+    def _risk_before(self, policy: Policy, k: int) -> Risk:
+        """Of the whole table: rows of a sample look rarer than they are."""
+        names = tuple(policy.quasi)
+        if names not in self._sizes:
+            self._sizes[names] = classes([self._coded[name].codes for name in names]).size
+        return risk(self._sizes[names], k)
+
+    def _sample(self, most: int, shown: NDArray[np.int64]) -> NDArray[np.int64]:
+        if self._rows <= most:
+            return np.arange(self._rows)
+        spread = np.linspace(0, self._rows - 1, most).astype(np.int64)
+        return np.union1d(spread, shown)
+
+    def _take(self, policy: Policy, used: NDArray[np.int64]) -> dict[str, Coded]:
+        every = len(used) == self._rows
+        return {
+            name: column if every else Coded(column.codes[used], column.values)
+            for name in coded_columns(policy)
+            for column in [self._coded[name]]
+        }
+
+    def _protect(
+        self, policy: Policy, original: list[list[str]], recoded: Recoded, places: NDArray[np.int64]
+    ) -> tuple[list[list[str | None]], list[list[str]]]:
+        """The page under the policy, and for each cell what happened: "", pseudonym, generalise or suppress."""
+        protected: list[list[str | None]] = [[] for _ in original]
+        states: list[list[str]] = [[] for _ in original]
+        for index, name in enumerate(self.table.columns):
+            before = [row[index] for row in original]
+            after, happened = self._column(policy, name, before, recoded, places)
+            for row, (cell, new) in enumerate(zip(before, after, strict=True)):
+                protected[row].append(new)
+                if new is not None and new == cell:
+                    states[row].append("")
+                else:
+                    states[row].append("suppress" if new in (None, SUPPRESSED) else happened)
+        return protected, states
+
+    def _column(
+        self, policy: Policy, name: str, before: list[str], recoded: Recoded, places: NDArray[np.int64]
+    ) -> tuple[list[str | None], str]:
+        if name in recoded.columns:
+            codes, labels = recoded.columns[name]
+            return [labels[codes[place]] or "" for place in places.tolist()], "generalise"
+        column = policy.columns[name]
+        if column.effective_rule == "drop":
+            return [None] * len(before), "suppress"
+        rule = rule_for(name, column, self._key)
+        if rule is None:
+            return list(before), ""
+        known = [cell for cell in dict.fromkeys(before) if cell]
+        changed = dict(zip(known, rule(known), strict=True))
+        return [changed.get(cell, cell) for cell in before], _STATES[column.effective_rule]
