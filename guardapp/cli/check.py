@@ -26,7 +26,7 @@ def check(ctx: click.Context, spec: Path, out: Path, as_json: bool) -> None:
     from guardapp.cli.single import run_single
     from guardapp.jobs.specs import parse
 
-    result = run_single(parse(read(spec), base=spec.parent), out, as_json=as_json)
+    result = run_single(parse(read(spec), base=spec.absolute().parent), out, as_json=as_json)
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False, indent=2))

@@ -47,20 +47,21 @@ def demo(out: Path, open_window: bool, as_json: bool) -> int:
     os.environ["GUARDAPP_HOME"] = str(home)
     rows = _run(data / "batch.yaml", results, quiet=as_json)
     good = all(row.state == "done" and row.holds for row in rows)
-    bundle = results / "release" / "bundle"
-    verdict = _verdict(bundle) if good else None
+    bundles = {row.folder / "bundle": _verdict(row.folder / "bundle") for row in rows if good and row.kind == "bundle"}
     if as_json:
         print_json(
             {
                 "out": str(out),
-                "bundle": str(bundle) if good else None,
-                "report": str(bundle / "report.html") if good else None,
-                "verdict": verdict,
+                "bundles": [
+                    {"bundle": str(path), "report": str(path / "report.html"), "verdict": verdict}
+                    for path, verdict in bundles.items()
+                ],
                 "jobs": [{"name": row.name, "state": row.state, "headline": row.headline} for row in rows],
             }
         )
-    elif good:
-        print(f"\nBundle:  {bundle}\n         {verdict}\nReport:  {bundle / 'report.html'}")
+    else:
+        for path, verdict in bundles.items():
+            print(f"\nBundle  {path}\n        {verdict}\nReport  {path / 'report.html'}")
     if open_window and good:
         _open_window(as_json)
     return 0 if good else 1

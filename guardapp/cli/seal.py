@@ -193,7 +193,7 @@ def inspect(file: Path, identity_files: Sequence[Path], passphrase_file: Path | 
             size = file.stat().st_size
             document: dict[str, Any] = {"format": "safetensors", "file_bytes": size, "tensors": _rows(tensors)}
         else:
-            seen = inspect_sealed(file, gather_identities(identity_files, passphrase_file))
+            seen = inspect_sealed(file, gather_identities(identity_files, passphrase_file, ask=False))
             document = seen.as_dict()
             tensors = list(seen.tensors)
     if as_json:

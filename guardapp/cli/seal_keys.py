@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
+from guardapp.cli.vault_access import unlocked_vault, vault_for_reading
 from guardapp.errors import GuardError
 from guardapp.seal import keys as key_texts
 from guardapp.seal.recipients import Identity, PassphraseIdentity
-from guardapp.vault.store import Vault
 
 STANDARD_INPUT = Path("-")
 
@@ -28,7 +28,7 @@ def gather_recipient_texts(recipients: Sequence[str], files: Sequence[Path]) -> 
         elif "/" in text or "\\" in text:
             raise FileNotFoundError(2, "no such file", text)
         else:
-            texts.append(Vault.open().public(text))
+            texts.append(vault_for_reading().public(text))
     for file in files:
         texts += key_texts.recipients_in(file.read_bytes(), file.name)
     return texts
@@ -44,23 +44,26 @@ def check_recipients_given(texts: Sequence[str], passphrase_file: Path | None) -
         )
 
 
-def gather_identities(files: Sequence[Path], passphrase_file: Path | None) -> list[Identity]:
-    """Every key that may open a file: from the files, the passphrase, and the vault if it is unlocked."""
+def gather_identities(files: Sequence[Path], passphrase_file: Path | None, *, ask: bool = True) -> list[Identity]:
+    """Every key that may open a file: from the files, the passphrase, and the vault.
+
+    ask: unlock a locked vault, by a prompt if need be, where no other key was given
+    """
     found: list[Identity] = []
     for file in files:
         found += key_texts.identities(file.read_bytes(), file.name)
     passphrase = read_passphrase(passphrase_file, confirm=False)
     if passphrase is not None:
         found.append(PassphraseIdentity(passphrase))
-    return [*found, *_vault_identities()]
+    return [*found, *_vault_identities(ask=ask and not found)]
 
 
-def _vault_identities() -> list[Identity]:
-    vault = Vault.open()
+def _vault_identities(*, ask: bool) -> list[Identity]:
+    vault = unlocked_vault() if ask else vault_for_reading()
     if vault.locked:
         return []
     found: list[Identity] = []
-    for info in vault.keys():  # noqa: SIM118  (a list of keys, not a dict)
+    for info in vault.keys():
         if info.has_private and info.type in ("x25519", "rsa"):
             found += key_texts.identities(vault.private(info.name), info.name)
     return found

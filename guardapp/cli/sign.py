@@ -109,7 +109,8 @@ def bundle(jobs: tuple[Path, ...], key: str, out: Path, as_json: bool) -> None:
     Example: guardapp bundle out/protect out/model out/attack out/sealed --key signer -o release
     """
     from guardapp.cli.single import run_single
-    from guardapp.seal.bundle_job import BUNDLE_FOLDER, BundleSpec
+    from guardapp.seal.bundle_job import BundleSpec
+    from guardapp.seal.verify_job import BUNDLE_FOLDER
 
     spec = BundleSpec.model_validate({"from": [str(job.absolute()) for job in jobs], "key": key, "name": out.name})
     run_single(spec, out, as_json=as_json)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import click
 import yaml
-from pydantic import ValidationError
 
 from guardapp.cli import print_json
 from guardapp.errors import GuardError, from_os_error
@@ -34,8 +35,8 @@ Example:
 def train(spec: Path | None, out: Path, as_json: bool, table: Path | None, label: str | None) -> None:
     """Train a model privately, as SPEC (a train.yaml) says.
 
-    Writes model.safetensors with model.json, metrics.csv, statement.json, report.json and report.html into a new folder,
-    and charges the dataset's budget in the ledger.
+    Writes model.safetensors with model.json, metrics.csv, statement.json, report.json and report.html into a new
+    folder, and charges the dataset's budget in the ledger.
     """
     if (spec is None) == (table is None):
         raise click.UsageError("Give either a SPEC file or --starting-schema TABLE.")
@@ -44,39 +45,31 @@ def train(spec: Path | None, out: Path, as_json: bool, table: Path | None, label
         return
     assert spec is not None
     from guardapp.cli.single import run_single
-    from guardapp.train.job import TrainResult
+    from guardapp.jobs.specs import parse
 
-    result = run_single(read_spec(spec), out, as_json=as_json)
-    assert isinstance(result, TrainResult)
+    result = run_single(parse(read(spec), base=spec.absolute().parent), out, as_json=as_json)
     if as_json:
-        print_json({**result.model_dump(), "out": str(out)})
+        print_json(json.loads((out / "report.json").read_text(encoding="utf-8")))
         return
     click.echo(result.headline)
     click.echo(f"Model, statement and report: {out}")
 
 
-def read_spec(path: Path):  # type: ignore[no-untyped-def]  # TrainSpec is imported late
-    """The TrainSpec in a YAML file; relative paths are relative to that file. Raises GuardError `spec.*`."""
-    from guardapp.train.job import TrainSpec
-
+def read(path: Path) -> dict[str, Any]:
+    """The fields of a train.yaml. Raises GuardError `train.spec` when it holds something else."""
     try:
         if path.stat().st_size > MAX_SPEC_BYTES:
             raise ValueError("it is larger than 4 MiB")
         fields = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return TrainSpec.model_validate(fields, context={"base": path.absolute().parent})
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        reason = f"{where}: {first['msg']}" if where else str(first["msg"])
+        if isinstance(fields, dict) and fields.get("kind", "train") == "train":
+            return {"kind": "train", **{str(name): value for name, value in fields.items()}}
+        reason = "it holds something else than the fields of one job of kind “train”"
     except OSError as error:
         raise from_os_error(error, path) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = "it is not well-formed YAML" if not isinstance(error, ValueError) else str(error).splitlines()[0]
     raise GuardError(
-        f"{path.name} cannot be used as a training spec",
-        reason,
-        "Correct it; docs/training.md shows every field.",
-        "train.spec",
+        f"{path.name} does not describe a training", reason, "Write it as docs/training.md shows.", "train.spec"
     )
 
 
@@ -94,7 +87,7 @@ def _starting_schema(table: Path, label: str | None, out: Path, as_json: bool) -
     if as_json:
         print_json({"schema": str(out), "source": "derived"})
     click.echo(
-        "This schema was derived from the data, and no privacy guarantee covers it. Check every bound and value against what "
-        "is publicly known, then write `source: declared`.",
+        "This schema was derived from the data, and no privacy guarantee covers it. Check every bound and value "
+        "against what is publicly known, then write `source: declared`.",
         err=True,
     )

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QApplication
 
 from guardapp.desktop.i18n import system_language
 from guardapp.desktop.settings import Settings
@@ -16,8 +17,8 @@ from guardapp.desktop.window import Window
 from guardapp.vault.home import data_folder
 
 
-def run(files: Sequence[Path] = ()) -> int:
-    """Open the window (on the page of each file) and stay until it is closed. Returns the exit code."""
+def make(files: Sequence[Path] = ()) -> tuple[QApplication, Window]:
+    """The application and its window, not shown yet; each file opens on its page once the window is painted."""
     app = application()
     home = data_folder()
     settings = Settings(home)
@@ -27,6 +28,12 @@ def run(files: Sequence[Path] = ()) -> int:
         window.painted.connect(partial(window.open_file, path))
     app.setQuitOnLastWindowClosed(False)  # a hidden window may still finish its jobs
     window.ended.connect(app.quit, Qt.ConnectionType.QueuedConnection)
+    return app, window
+
+
+def run(files: Sequence[Path] = ()) -> int:
+    """Open the window and stay until it is closed. Returns the exit code."""
+    app, window = make(files)
     window.show()
     signal.signal(signal.SIGINT, lambda *_: window.close())
     # Python sees a signal only when it runs, so it is let run now and then

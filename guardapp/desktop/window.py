@@ -115,9 +115,7 @@ class Window(QWidget):
             ("Ctrl+J", lambda: self.dock.set_open(not self.dock.is_open)),
             ("Ctrl+Q", self.close),
         ]
-        shortcuts += [
-            (f"Ctrl+{number}", partial(self.show_page, name)) for number, name in enumerate(self._entries, 1)
-        ]
+        shortcuts += [(f"Ctrl+{number}", partial(self.show_page, name)) for number, name in enumerate(self._entries, 1)]
         for keys, act in shortcuts:
             QShortcut(QKeySequence(keys), self).activated.connect(act)
 
@@ -131,9 +129,9 @@ class Window(QWidget):
 
     def _begin(self) -> None:
         """What may take a while: threads, files, the vault."""
+        self.painted.emit()
         if self._closing:
             return
-        self.painted.emit()
         self.status.start()
         self.vault.start()
         self.jobs.start(warm=self._warm)

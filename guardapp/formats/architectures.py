@@ -78,8 +78,8 @@ class OrientedEdges(nn.Module):
     and the negative part of each response are averaged over overlapping cells and their square roots taken (as in
     RootSIFT, Arandjelović & Zisserman 2012); every cell loses its mean, and the vector is scaled to norm 1, which by
     itself bounds each example's gradient. A constant feature stands for the bias: a bias of its own would
-    double the gradient's norm and so the noise. Nothing is learnt, so nothing is spent. Differentiable, so that the model
-    can be attacked end to end.
+    double the gradient's norm and so the noise. Nothing is learnt, so nothing is spent. Differentiable, so that the
+    model can be attacked end to end.
 
     in: (n, channels, height, width); out: (n, `size`)
     """

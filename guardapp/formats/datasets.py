@@ -1,9 +1,9 @@
 """Labelled examples for training and checking, from images or tables, as one array and one vector of classes.
 
 Two things here are made so that a privacy guarantee can rest on them. The fingerprint of a dataset does not change with
-the order of its rows nor with the file format, so a budget cannot be evaded by saving the file anew. And the held-back part
-is drawn by independent coins, one per row, from a public seed and the row itself: adding or removing one row moves no
-other row between the parts.
+the order of its rows nor with the file format, so a budget cannot be evaded by saving the file anew. And the
+held-back part is drawn by independent coins, one per row, from a public seed and the row itself: adding or removing
+one row moves no other row between the parts.
 """
 
 from __future__ import annotations

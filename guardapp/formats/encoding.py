@@ -127,19 +127,12 @@ class CategoryColumn(Part):
         return row
 
     def _members(self, text: str) -> list[str]:
-        """The values that a cell stands for: itself, a declared group, or a set written {a | b}, {a, b}, a|b or a; b."""
+        """The values that a cell stands for: itself, a declared group, or a set of both."""
         if text in self.values:
             return [text]
         if text in self.groups:
             return self.groups[text]
-        if text.startswith("{") and text.endswith("}"):
-            text = text[1:-1]
-            separators = r"\s*[;|]\s*" if "|" in text or ";" in text else r"\s*,\s*"
-        else:
-            separators = r"\s*[;|]\s*"
-        parts = [part for part in re.split(separators, text) if part]
-        found = [member for part in parts for member in self.groups.get(part, [part])]
-        return found or [""]
+        return [member for part in set_members(text) for member in self.groups.get(part, [part])] or [""]
 
 
 Column = Annotated[NumberColumn | CategoryColumn, Field(discriminator="type")]
@@ -191,6 +184,13 @@ def encode_columns(
         codes = np.asarray([column.encode(str(text)) for text in texts], np.float32).reshape(len(texts), -1)
         parts.append(codes[where.reshape(-1)] if len(texts) else np.zeros((0, len(names) - start), np.float32))
     return np.concatenate(parts, axis=1), names, groups
+
+
+def set_members(text: str) -> list[str]:
+    """The members of a set as protected tables write it, {a | b}, {a, b}, a|b or a; b; one member for other texts."""
+    inside = text[1:-1] if text.startswith("{") and text.endswith("}") else text
+    separators = r"\s*,\s*" if inside != text and not re.search(r"[;|]", inside) else r"\s*[;|]\s*"
+    return [part for part in re.split(separators, inside) if part]
 
 
 def read_schema(path: Path) -> TableSchema:

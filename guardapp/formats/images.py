@@ -1,4 +1,6 @@
-"""Images as arrays: IDX (MNIST's format), NPZ, and a folder of class folders. Any may be hostile: every size is bounded.
+"""Images as arrays: IDX (MNIST's format), NPZ, and a folder of class folders. Any may be hostile.
+
+Every size is bounded before memory is taken.
 
 Pixels come out as uint8 or float32, (n, channels, height, width), and labels as texts.
 """

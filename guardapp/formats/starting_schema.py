@@ -1,4 +1,4 @@
-"""A first schema for a table, to be checked by a person: it is read from the data, which discloses something about them."""
+"""A first schema for a table, for a person to check: it is read from the data, and so discloses something about it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import yaml
 
 from guardapp.errors import GuardError
 from guardapp.formats.datasets import read_cells
-from guardapp.formats.encoding import SUPPRESSED, NumberColumn, TableSchema
+from guardapp.formats.encoding import SUPPRESSED, NumberColumn, TableSchema, set_members
 
 MOST_VALUES = 50
 HEAD = """\
@@ -27,7 +27,10 @@ def starting_schema(table: Path, label: str) -> str:
     cells = read_cells(table)
     if label not in cells:
         raise GuardError(
-            f"{table.name} has no column {label}", "it was named as the label", "Name one of its columns.", "schema.label"
+            f"{table.name} has no column {label}",
+            "it was named as the label",
+            "Name one of its columns.",
+            "schema.label",
         )
     columns = {name: found for name, values in cells.items() if (found := _column(values, name == label))}
     if label not in columns:
@@ -44,7 +47,7 @@ def starting_schema(table: Path, label: str) -> str:
 
 def _column(values: list[str], is_label: bool) -> dict[str, object] | None:
     counts = Counter(value.strip() for value in values)
-    present = [value for value in counts if value not in SUPPRESSED]
+    present = sorted({part for value in counts for part in set_members(value) if part not in SUPPRESSED})
     probe = NumberColumn(type="number", low=-1e300, high=1e300)
     intervals = [probe.interval(value) for value in present]
     if not is_label and present and all(interval is not None for interval in intervals):
@@ -52,7 +55,9 @@ def _column(values: list[str], is_label: bool) -> dict[str, object] | None:
         if ends and min(ends) < max(ends):
             return {"type": "number", "low": min(ends), "high": max(ends)}
     if is_label:
-        return {"type": "category", "values": sorted(counts), "other": False} if 2 <= len(counts) <= MOST_VALUES else None
+        return (
+            {"type": "category", "values": sorted(counts), "other": False} if 2 <= len(counts) <= MOST_VALUES else None
+        )
     if not 1 <= len(present) <= MOST_VALUES:
         return None
-    return {"type": "category", "values": sorted(present), "other": True}
+    return {"type": "category", "values": present, "other": True}

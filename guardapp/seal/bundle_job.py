@@ -20,15 +20,14 @@ from pydantic import ConfigDict, Field
 
 from guardapp.errors import GuardError, from_os_error
 from guardapp.progress import Progress
-from guardapp.seal.bundle_report import write_report
 from guardapp.seal.job_records import JobRecord
 from guardapp.seal.manifest import file_sha256
 from guardapp.seal.passport import Passport, Sealed, assemble
 from guardapp.seal.signing import sign, verify
-from guardapp.spec import InputPath, KeyNeed, Result, Spec
+from guardapp.seal.verify_job import BUNDLE_FOLDER
+from guardapp.spec import JobFolder, KeyNeed, Result, Spec
 from guardapp.vault.keys import public_of_private
 
-BUNDLE_FOLDER = "bundle"
 NOT_CARRIED = ("report.html", "report.json")
 
 
@@ -37,7 +36,7 @@ class BundleSpec(Spec, kind="bundle"):
 
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 
-    from_: list[InputPath] = Field(alias="from", min_length=1, description="Folders of finished jobs, in their order.")
+    from_: list[JobFolder] = Field(alias="from", min_length=1, description="Folders of finished jobs, in their order.")
     key: str = Field(min_length=1, description="Name of the signing key in the vault.")
 
     def keys(self) -> list[KeyNeed]:
@@ -55,6 +54,8 @@ class BundleResult(Result):
 
 
 def run(spec: BundleSpec, out: Path, progress: Progress) -> BundleResult:
+    from guardapp.seal.bundle_report import write_report
+
     records = [JobRecord(folder) for folder in spec.from_]
     _refuse_same_names(records)
     for record in records:
@@ -62,7 +63,9 @@ def run(spec: BundleSpec, out: Path, progress: Progress) -> BundleResult:
     bundle = out / BUNDLE_FOLDER
     (bundle / "jobs").mkdir(parents=True)
     copies = _write_records(records, bundle)
-    sealed = [entry for record in records if record.kind == "seal" for entry in _carry(record, bundle, progress)]
+    sealed = [
+        entry for record in records if record.kind == "seal" for entry in _carry(record, records, bundle, progress)
+    ]
     passport = assemble(records, sealed, copies)
     _write_json(bundle / "passport.json", passport.model_dump(mode="json"))
     private = progress.key(spec.key)
@@ -115,7 +118,7 @@ def _write_records(records: Sequence[JobRecord], bundle: Path) -> dict[str, str]
     return copies
 
 
-def _carry(record: JobRecord, bundle: Path, progress: Progress) -> list[Sealed]:
+def _carry(record: JobRecord, records: Sequence[JobRecord], bundle: Path, progress: Progress) -> list[Sealed]:
     """Copy what a sealing job made; the copy is hashed, not the original."""
     carried = []
     names = [name for name in record.outputs if name not in NOT_CARRIED]
@@ -132,7 +135,8 @@ def _carry(record: JobRecord, bundle: Path, progress: Progress) -> list[Sealed]:
                     code="bundle.changed",
                     answer="no",
                 )
-            content = record.stated("content_sha256") or record.stated("plaintext_sha256")
+            content = record.result.get("sha256") if name == record.result.get("path") else None
+            source, made = _maker(content, records)
             carried.append(
                 Sealed(
                     job=record.name,
@@ -140,14 +144,25 @@ def _carry(record: JobRecord, bundle: Path, progress: Progress) -> list[Sealed]:
                     bytes=target.stat().st_size,
                     sha256=sha256,
                     content_sha256=content if isinstance(content, str) else None,
+                    content_job=source,
+                    content_file=made,
                 )
             )
             stage.advance(1)
     return carried
 
 
+def _maker(sha256: object, records: Sequence[JobRecord]) -> tuple[str | None, str | None]:
+    """The job, and its file, that has this hash."""
+    for record in records:
+        for name, entry in record.outputs.items():
+            if entry["sha256"] == sha256:
+                return record.name, name
+    return None, None
+
+
 def _copy(source: Path, target: Path) -> None:
-    """A hard link where the disk allows it would share later changes, so it is a real copy; flushed by the engine."""
+    """A real copy, because a hard link would share later changes; it is flushed with the rest of the job's folder."""
     try:
         shutil.copyfile(source, target)
     except OSError as error:

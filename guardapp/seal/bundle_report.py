@@ -87,7 +87,12 @@ def _chain(report: Report, passport: Passport) -> None:
 def _privacy(report: Report, passport: Passport) -> None:
     for privacy in passport.training_privacy:
         report.section("Privacy of the training data")
+        if privacy.epsilon is None:
+            report.paragraph("No privacy guarantee is stated for this training.")
         report.table(["Statement", "Value"], _rows(privacy), caption=privacy.job)
+        if privacy.not_covered:
+            report.paragraph("The guarantee does not cover:")
+            report.bullets(privacy.not_covered)
 
 
 def _data(report: Report, passport: Passport) -> None:
@@ -95,8 +100,12 @@ def _data(report: Report, passport: Passport) -> None:
         report.section("Protection of the table")
         plain = data.model_dump(exclude={"job", "models", "risk"})
         report.table(["Statement", "Value"], _stated(plain), caption=data.job)
-        for model in data.models or []:
-            report.bullets([", ".join(f"{name}: {value}" for name, value in model.items())])
+        models = [
+            (model.get("name", ""), _holds(model.get("holds")), _text(model.get("measured", "")))
+            for model in data.models or []
+        ]
+        if models:
+            report.table(["Privacy model", "Holds", "As measured"], models)
 
 
 def _robustness(report: Report, passport: Passport) -> None:
@@ -109,23 +118,31 @@ def _robustness(report: Report, passport: Passport) -> None:
         ]
         if points:
             report.table(["Strength", "Accuracy under attack", "Low", "High"], points, numeric=range(4))
-        for flag in robust.flags or []:
-            report.bullets([f"{flag.get('id', '')}: {flag.get('why', '')}"])
+        flags = [(flag.get("id", ""), Words(str(flag.get("why", "")))) for flag in robust.flags or []]
+        if flags:
+            report.table(["Red flag", "Why"], flags)
 
 
 def _sealed(report: Report, passport: Passport) -> None:
     if passport.sealed:
         report.section("Sealed files")
-        rows = [(entry.file, f"{entry.bytes:,}", entry.sha256) for entry in passport.sealed]
-        report.table(["File", "Bytes", "SHA-256"], rows, numeric=[1])
+        rows = [
+            (entry.file, f"{entry.bytes:,}", entry.sha256, entry.content_file or Words("not stated"))
+            for entry in passport.sealed
+        ]
+        report.table(["File", "Bytes", "SHA-256", "What is inside"], rows, numeric=[1])
 
 
 def _rows(entry: TrainingPrivacy | Robustness) -> list[tuple[object, object]]:
-    return _stated(entry.model_dump(exclude={"job", "curve", "flags"}))
+    return _stated(entry.model_dump(exclude={"job", "curve", "flags", "not_covered"}))
 
 
 def _stated(values: dict[str, object]) -> list[tuple[object, object]]:
     return [(Words(_LABELS.get(name, name)), _text(value)) for name, value in values.items() if value is not None]
+
+
+def _holds(value: object) -> object:
+    return Words("yes") if value is True else Words("no") if value is False else Words("not stated")
 
 
 def _text(value: object) -> str:
@@ -145,6 +162,7 @@ _LABELS = {
     "steps": "Steps",
     "clip": "Clipping norm",
     "test_accuracy": "Test accuracy",
+    "guarantee": "Guarantee",
     "table_sha256": "SHA-256 of the original table",
     "policy_sha256": "SHA-256 of the policy",
     "rows_in": "Rows read",

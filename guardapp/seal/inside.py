@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from pydantic import BaseModel
-
 from guardapp.errors import GuardError
 from guardapp.formats import checkpoints
 from guardapp.formats.safetensors import Layout
@@ -17,6 +15,7 @@ from guardapp.seal.header import VERSION_LINE
 from guardapp.seal.reader import SealedFile, open_file, read_header
 from guardapp.seal.recipients import Identity
 from guardapp.seal.sealed import verify_sealed
+from guardapp.seal.tensor_line import TensorLine
 from guardapp.seal.unwrap import recipient_kinds
 
 PIECE_BYTES: Final = 1 << 20
@@ -25,17 +24,6 @@ _PICKLES: Final = {
     "torch-legacy": "a pickle",
     "torchscript": "TorchScript, which carries code",
 }
-
-
-class TensorLine(BaseModel):
-    """A tensor of a safetensors file, plain or sealed."""
-
-    file: str
-    name: str
-    shape: list[int]
-    dtype: str
-    bytes: int
-    sha256: str
 
 
 class Inside(NamedTuple):

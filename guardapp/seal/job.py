@@ -160,6 +160,7 @@ def _seal(source: Plaintext, target: Path, recipients: list[Recipient], spec: Se
 
         def on_checked(nbytes: int) -> None:
             if not checking:
+                stages.close()
                 checking.append(stages.enter_context(progress.stage("Checking", source.nbytes)))
             checking[0].advance(nbytes)
 

@@ -91,6 +91,8 @@ class TrainingPrivacy(Statements):
     steps: int | None
     clip: float | None
     test_accuracy: float | None
+    guarantee: str | None = Field(description="The kind of guarantee; none for a training without privacy.")
+    not_covered: list[str] | None = Field(description="What the guarantee does not cover, in words.")
 
 
 class Robustness(Statements):
@@ -111,6 +113,8 @@ class Sealed(Entry):
     bytes: int
     sha256: str
     content_sha256: str | None = Field(description="Of what is inside, as the sealing job states it.")
+    content_job: str | None = Field(description="The job in this bundle that made what is inside, shown by its hash.")
+    content_file: str | None = Field(description="The file of that job.")
 
 
 class Passport(Entry):

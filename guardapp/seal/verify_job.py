@@ -9,21 +9,24 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, Field
 
 from guardapp.errors import GuardError
-from guardapp.formats import age_keys
 from guardapp.progress import Progress
-from guardapp.seal.inside import Inside, TensorLine, look_inside
-from guardapp.seal.passport_check import check_passport
-from guardapp.seal.recipients import Identity, RsaIdentity, X25519Identity
-from guardapp.seal.signing import Verdict, verify
-from guardapp.seal.verify_report import write_report
+from guardapp.seal.signing import SIGNATURE_NAME, Verdict, verify
+from guardapp.seal.tensor_line import TensorLine
 from guardapp.spec import InputPath, KeyNeed, Result, Spec
 from guardapp.vault import keys as kinds
 from guardapp.vault.store import Vault
+
+if TYPE_CHECKING:
+    from guardapp.seal.inside import Inside
+    from guardapp.seal.recipients import Identity
+
+BUNDLE_FOLDER = "bundle"
+"""Where a bundle job puts the bundle in its own folder."""
 
 LARGEST_KEY_FILE = 1 << 16
 
@@ -77,8 +80,11 @@ class VerifyResult(Result):
 def spec_for(path: Path, vault: Vault | None, *, signature: Path | None = None, key: Path | None = None) -> VerifySpec:
     """What a person means by “verify this”: all signing keys of the vault, and all keys that may open what is sealed.
 
-    From a locked vault only public keys are taken.
+    From a locked vault only public keys are taken. The folder of a finished bundle job stands for the bundle in it.
     """
+    inner = path / BUNDLE_FOLDER
+    if signature is None and not (path / SIGNATURE_NAME).exists() and (inner / SIGNATURE_NAME).exists():
+        path = inner
     own = vault.keys() if vault else []
     usable = own if vault and not vault.locked else []
     return VerifySpec(
@@ -91,6 +97,8 @@ def spec_for(path: Path, vault: Vault | None, *, signature: Path | None = None, 
 
 
 def run(spec: VerifySpec, out: Path, progress: Progress) -> VerifyResult:
+    from guardapp.seal.verify_report import write_report
+
     result = examine(spec, progress)
     document = json.dumps(result.model_dump(mode="json"), ensure_ascii=False, indent=2)
     (out / "report.json").write_text(document + "\n", encoding="utf-8")
@@ -104,6 +112,9 @@ def examine(spec: VerifySpec, progress: Progress) -> VerifyResult:
 
     Raises GuardError `signature.unreadable`, `sign.missing`, `key.unreadable`.
     """
+    from guardapp.seal.inside import look_inside
+    from guardapp.seal.passport_check import check_passport
+
     trusted = _trusted(spec, progress)
     verdict = verify(spec.path, spec.signature, trusted, ignore=spec.ignore, progress=progress)
     inside = look_inside(spec.path, _identities(spec, progress), progress)
@@ -163,18 +174,9 @@ def _trusted(spec: VerifySpec, progress: Progress) -> dict[str, str]:
 
 
 def _identities(spec: VerifySpec, progress: Progress) -> list[Identity]:
-    return [_identity(progress.key(name)) for name in spec.openers]
+    from guardapp.seal.keys import identities
 
-
-def _identity(private: bytes) -> Identity:
-    if private.startswith(b"-----BEGIN"):
-        from cryptography.hazmat.primitives import serialization
-        from cryptography.hazmat.primitives.asymmetric import rsa
-
-        key = serialization.load_pem_private_key(private, password=None)
-        assert isinstance(key, rsa.RSAPrivateKey)
-        return RsaIdentity(key)
-    return X25519Identity(age_keys.decode_identity(private.decode()))
+    return [key for name in spec.openers for key in identities(progress.key(name), name)]
 
 
 def _fingerprint(public_pem: str) -> str:
@@ -196,8 +198,9 @@ def _signature_checks(verdict: Verdict, spec: VerifySpec, fingerprint: str) -> l
         sentence = f"the signer left out, so anything may be in: {_names(verdict.uncovered)}"
         checks.append(Check(name="Left out", ok=None, sentence=sentence))
     if not verdict.signer:
-        known = "none of your vault's signing keys" if spec.key is None else "not the key that you gave"
-        checks.append(Check(name="Signer", ok=False, sentence=f"unknown: {known}"))
+        vault = "unknown: none of your vault's signing keys"
+        sentence = vault if spec.key is None else "unknown: not the key that you gave"
+        checks.append(Check(name="Signer", ok=False, sentence=sentence))
     elif spec.key is None:
         checks.append(Check(name="Signer", ok=True, sentence=f"this key is in your vault as {verdict.signer}"))
     else:

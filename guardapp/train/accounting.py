@@ -1,11 +1,11 @@
 """What a run costs: ε by privacy loss distributions (dp-accounting's PLD), and the noise that keeps a target.
 
-One step releases the noisy clipped sum of gradients and the noisy clipped sum of losses of one Poisson sample. Scaled by
-their bounds, the two are one Gaussian mechanism of sensitivity 1 whose variance satisfies 1/σ² = 1/σ_gradient² + 1/σ_loss²,
-so the accountant sees T compositions of one Poisson-sampled Gaussian with that σ.
+One step releases the noisy clipped sum of gradients and the noisy clipped sum of losses of one Poisson sample. Scaled
+by their bounds, the two are one Gaussian mechanism of sensitivity 1 whose variance satisfies 1/σ² = 1/σ_gradient² +
+1/σ_loss², so the accountant sees T compositions of one Poisson-sampled Gaussian with that σ.
 
-Every number here is an upper bound: PLD is used with pessimistic rounding, calibration rounds the noise up. The central-limit
-(GDP) figure, which can lie below the truth, is not offered.
+Every number here is an upper bound: PLD is used with pessimistic rounding, calibration rounds the noise up. The
+central-limit (GDP) figure, which can lie below the truth, is not offered.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import importlib.metadata
 import math
 import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,8 +77,13 @@ def epsilon(mechanism: Mechanism, steps: int, delta: float, *, interval: float =
 
 def curve(mechanism: Mechanism, points: Sequence[int], delta: float, *, interval: float = 1e-3) -> list[float]:
     """ε after each number of steps in `points`, which ascend; never falling."""
+    return list(_curve(mechanism, tuple(points), delta, interval))
+
+
+@lru_cache(maxsize=256)
+def _curve(mechanism: Mechanism, points: tuple[int, ...], delta: float, interval: float) -> tuple[float, ...]:
     if not points:
-        return []
+        return ()
     if mechanism.rate == 1:
         values = [_whole_batches(mechanism.noise, steps, delta) for steps in points]
     else:
@@ -87,7 +93,7 @@ def curve(mechanism: Mechanism, points: Sequence[int], delta: float, *, interval
             else float(one.get_epsilon_for_delta(delta)) if steps else 0.0
             for steps in points
         ]  # fmt: skip
-    return [float(value) for value in np.maximum.accumulate(values)]
+    return tuple(float(value) for value in np.maximum.accumulate(values))
 
 
 def _whole_batches(noise: float, steps: int, delta: float) -> float:
@@ -116,6 +122,7 @@ def gaussian_epsilon(noise: float, delta: float) -> float:
     return high
 
 
+@lru_cache(maxsize=128)
 def calibrate(target: float, rate: float, steps: int, delta: float) -> Mechanism:
     """The least noise, to 1 part in 2,000 and rounded up, with which `steps` steps cost at most ε = `target`.
 
@@ -178,8 +185,8 @@ def block_ends(steps: int) -> list[int]:
 def replace_one_epsilon(mechanism: Mechanism, steps: int, delta: float, *, interval: float = 1e-3) -> float:
     """An upper bound on ε when one example is replaced by another, which is one removal and one addition.
 
-    For neighbours of neighbours, δ(ε) ≤ δ₁(ε₁) + e^ε₁ · δ₁(ε − ε₁) for every ε₁ (from the definition, applied twice), with δ₁
-    the curve of adding or removing one. It is proven for any mechanism; how much of it is slack is not known.
+    For neighbours of neighbours, δ(ε) ≤ δ₁(ε₁) + e^ε₁ · δ₁(ε − ε₁) for every ε₁ (from the definition, applied twice),
+    with δ₁ the curve of adding or removing one. It is proven for any mechanism; how much of it is slack is not known.
     """
     if steps == 0:
         return 0.0

@@ -1,4 +1,4 @@
-"""Which models can be trained privately: no layer may mix the rows of a batch, for then no row's share can be bounded."""
+"""Which models can be trained privately: no layer may mix rows, for then no row's share could be bounded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _REMEMBERING = (nn.modules.instancenorm._InstanceNorm,)
 
 
 def check_admissible(model: nn.Module, input_shape: tuple[int, ...]) -> None:
-    """Raise GuardError `train.layer` that names the layer which mixes rows, remembers them, or learns nothing privately.
+    """Raise GuardError `train.layer` that names the layer which mixes rows or remembers them.
 
     Known layers are refused by type; every model is also tried on random inputs, because a layer of one's own may
     mix rows as well. input_shape: of one example.

@@ -42,7 +42,7 @@ class Charge:
             )
 
     def reserve(self, steps: int) -> None:
-        """Charge the first `steps` steps, durably. Raises GuardError `ledger.exhausted`, and then nothing is charged."""
+        """Charge the first `steps` steps, durably. Raises GuardError `ledger.exhausted`, and charges nothing then."""
         plan = self._plan
         assert plan.delta is not None
         mechanism = {

@@ -1,9 +1,9 @@
 """The sum of clipped per-example gradients, without storing a gradient per example where the layer allows it.
 
-For Linear, Conv2d, GroupNorm and LayerNorm, an example's gradient follows from the layer's input and the gradient of its
-output. So one backward pass gives all norms ("ghost norms", Goodfellow 2015; Li et al. 2022), and the clipped sum
-is made from the same two tensors with each example reweighted ("book-keeping", Bu et al., arXiv 2210.00038): there is no
-second backward pass. Models with other layers take `torch.func.vmap(grad)`.
+For Linear, Conv2d, GroupNorm and LayerNorm, an example's gradient follows from the layer's input and the gradient of
+its output. So one backward pass gives all norms ("ghost norms", Goodfellow 2015; Li et al. 2022), and the clipped sum
+is made from the same two tensors with each example reweighted ("book-keeping", Bu et al., arXiv 2210.00038):
+there is no second backward pass. Models with other layers take `torch.func.vmap(grad)`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812  (torch's own name for it)
+from torch.nn import functional as F
 
 PerExampleLoss = Callable[[Tensor, Tensor], Tensor]
 """(logits (n, classes), y (n,)) → (n,)"""
@@ -55,7 +55,7 @@ def clipped_sum(
     x: (n, …), y: (n,); n may be 0. `physical` examples are held in memory at a time. Adding or removing one
     example changes the gradients by at most `clip` (2-norm) and the loss by at most `loss_bound`.
     """
-    parameters = [p for p in model.parameters() if p.requires_grad]
+    parameters: list[Tensor] = [p for p in model.parameters() if p.requires_grad]
     total = [torch.zeros_like(p) for p in parameters]
     loss_total = 0.0
     bookkeeping = book_keeping_fits(model)
@@ -87,7 +87,7 @@ def _known(layer: nn.Module) -> bool:
 
 
 def clip_factors(norms: Tensor, clip: float) -> Tensor:
-    """min(1, C/norm), a few roundings smaller so that the clipped norm never exceeds C; 0 where the norm is not finite."""
+    """min(1, C/norm), a few roundings less so that the clipped norm never exceeds C; 0 where it is not finite."""
     slack = 1 + 8 * torch.finfo(norms.dtype).eps
     factors = (clip / (norms * slack).clamp_min(torch.finfo(norms.dtype).tiny)).clamp(max=1.0)
     return torch.where(torch.isfinite(norms), factors, torch.zeros_like(factors))
@@ -119,9 +119,7 @@ def _book_keeping(
             handle.remove()
         for parameter in parameters:
             parameter.requires_grad_(True)
-    shares = [
-        _share(record, flow.detach()) for record, flow in zip(records, flows, strict=True) if flow is not None
-    ]
+    shares = [_share(record, flow.detach()) for record, flow in zip(records, flows, strict=True) if flow is not None]
     squares = torch.stack([share.squares for share in shares]).sum(0)
     factors = clip_factors(squares.sqrt(), clip)
     found = {key: gradient for share in shares for key, gradient in share.weighted(factors).items()}
@@ -134,7 +132,7 @@ def _safe(gradient: Tensor | None, parameter: Tensor) -> Tensor:
 
 
 class _Share(NamedTuple):
-    """A layer's part: squares (n,) of each example's gradient norm, and the sum of gradients weighted by factors (n,)."""
+    """A layer's part: squares (n,) of each example's gradient norm; the sum of gradients weighted by factors (n,)."""
 
     squares: Tensor
     weighted: Callable[[Tensor], dict[int, Tensor]]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import ConfigDict, Field, model_validator
 
 from guardapp.errors import GuardError
-from guardapp.formats.datasets import DataSpec, Dataset, held_back, load_dataset
+from guardapp.formats.datasets import Dataset, DataSpec, held_back, load_dataset
 from guardapp.formats.models import ModelCard, build, complete_options, save_model
 from guardapp.progress import Progress
 from guardapp.spec import Result, Spec
@@ -47,7 +47,9 @@ class TrainSpec(Spec, kind="train"):
     @model_validator(mode="after")
     def _public_choices(self) -> TrainSpec:
         if self.data.part != "all":
-            raise ValueError("data.part is chosen by the training itself: it trains on one part and measures on the other")
+            raise ValueError(
+                "data.part is chosen by the training itself: it trains on one part and measures on the other"
+            )
         if self.privacy is not None and self.data.limit is not None:
             raise ValueError("data.limit cannot be used with privacy: which rows are the first depends on the others")
         if self.privacy is not None and self.max_examples is not None:
@@ -60,7 +62,7 @@ class TrainSpec(Spec, kind="train"):
 
 
 class TrainResult(Result):
-    """test_accuracy: on the held-back rows, None without any; epsilon and delta: None for a training without privacy."""
+    """test_accuracy: on the held-back rows, None without any; epsilon, delta: None for a training without privacy."""
 
     test_accuracy: float | None
     epsilon: float | None
@@ -134,9 +136,13 @@ def _this_run(spec: TrainSpec, data: Dataset, progress: Progress) -> tuple[Run, 
         clip=spec.clip,
         learning_rate=spec.learning_rate,
     )
-    complete_options(recipe.architecture, spec.options, data.input_shape)  # refuse bad options before the budget is touched
+    complete_options(
+        recipe.architecture, spec.options, data.input_shape
+    )  # refuse bad options before the budget is touched
     plan = make_plan(recipe, examples, len(data.classes), spec.privacy)
-    current = Run(run=f"{spec.name or 'training'} {uuid.uuid4().hex[:12]}", dataset=data.fingerprint, spec=name, plan=plan)
+    current = Run(
+        run=f"{spec.name or 'training'} {uuid.uuid4().hex[:12]}", dataset=data.fingerprint, spec=name, plan=plan
+    )
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         write_run(folder, current)
@@ -241,7 +247,7 @@ def _write(
 ) -> None:
     options = complete_options(plan.architecture, spec.options, data.input_shape)
     card = ModelCard(
-        architecture=plan.architecture,  # type: ignore[arg-type]  # a name that complete_options accepts
+        architecture=plan.architecture,
         options=options,
         input=data.kind,
         input_shape=data.input_shape,

@@ -37,7 +37,9 @@ class Optimizer:
             parameter.addcdiv_(mean, unbiased, value=-rate / (1 - decay**self.taken))
 
     def state(self) -> dict[str, Tensor]:
-        memory = {f"first.{i}": t for i, t in enumerate(self.first)} | {f"second.{i}": t for i, t in enumerate(self.second)}
+        memory = {f"first.{i}": t for i, t in enumerate(self.first)} | {
+            f"second.{i}": t for i, t in enumerate(self.second)
+        }
         return {**memory, "taken": torch.tensor(self.taken)}
 
     def restore(self, state: dict[str, Tensor]) -> None:

@@ -1,4 +1,4 @@
-"""A run, planned before its first step: schedule, noise and the whole curve of ε, from public facts alone. No torch here."""
+"""A run, planned before its first step: schedule, noise and the curve of ε, from public facts alone. No torch here."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def public_examples(max_examples: int, test_fraction: float) -> int:
 
 
 def make_plan(recipe: Recipe, examples: int, classes: int, privacy: Privacy | None) -> Plan:
-    """Find the noise that keeps the target, and the curve of ε. About a second. Raises GuardError `train.unreachable`."""
+    """The noise that keeps the target, and the curve of ε; about a second. Raises GuardError `train.unreachable`."""
     rate = recipe.batch / examples
     ends = accounting.block_ends(recipe.steps)
     common = {

@@ -1,7 +1,7 @@
 """Recipes: a model and a schedule that need no tuning, from public facts alone.
 
-Everything here is a function of the kind of data, the public bound on the number of examples, and ε: never of the data, because
-a setting that was tuned on private rows discloses something about them that no accountant counts.
+Everything here is a function of the kind of data, the public bound on the number of examples, and ε: never of the
+data, because a setting that was tuned on private rows discloses something about them that no accountant counts.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def choose(
     clip: float | None = None,
     learning_rate: float | None = None,
 ) -> Recipe:
-    """The recipe called `name`, with what the user overrides. Raises GuardError `train.recipe` for a wrong kind of data."""
+    """The recipe called `name`, with what the user overrides. Raises GuardError `train.recipe` if it does not fit."""
     architecture = ("features-linear" if shape.kind == "image" else "logistic") if name == "auto" else name
     if architecture in ("cnn", "features-linear") and shape.kind == "table":
         raise GuardError(

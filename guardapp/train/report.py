@@ -24,7 +24,13 @@ def write_metrics(path: Path, history: list[dict[str, float]]) -> None:
 
 
 def write_report(
-    path: Path, *, title: str, plan: Plan, history: list[dict[str, float]], summary: dict[str, Any], spec: dict[str, Any]
+    path: Path,
+    *,
+    title: str,
+    plan: Plan,
+    history: list[dict[str, float]],
+    summary: dict[str, Any],
+    spec: dict[str, Any],
 ) -> None:
     statement = summary["statement"]
     report = Report(f"Private training of {title}" if plan.private else f"Training of {title}")

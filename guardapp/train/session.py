@@ -107,7 +107,9 @@ class Session:
                 if error.code != EXHAUSTED or self._position == 0:
                     raise
                 self.stopped_early = "the budget of the dataset has no room for more steps"
-                self.progress.log("Training ends early: the budget of the dataset has no room for more steps.", "warning")
+                self.progress.log(
+                    "Training ends early: the budget of the dataset has no room for more steps.", "warning"
+                )
                 return False
         self.charged = end
         if self.plan.private:
@@ -138,7 +140,9 @@ class Session:
 
     def _one_step(self) -> None:
         started = time.perf_counter()
-        chosen = torch.from_numpy(self._random.poisson_sample(len(self.train.y), self.plan.rate)).to(self.train.y.device)
+        chosen = torch.from_numpy(self._random.poisson_sample(len(self.train.y), self.plan.rate)).to(
+            self.train.y.device
+        )
         x, y = self.train.x[chosen], self.train.y[chosen]
         gradients, loss = self._private_mean(x, y) if self.plan.private else self._plain_mean(x, y)
         rate = self.plan.learning_rate * (1 - self._position / self.plan.steps)

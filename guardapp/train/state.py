@@ -1,8 +1,8 @@
 """What a run keeps so that it can go on after a pause or a crash. No seed and no key is ever among it.
 
 Two files lie in the resume folder. `run.json` names the run and its plan and is written before anything is
-charged. `state.safetensors` holds the weights and how many steps they have seen, and is replaced after every block. What
-was charged is known by the ledger alone; the difference between it and the steps seen was lost in a crash,
+charged. `state.safetensors` holds the weights and how many steps they have seen, and is replaced after every block.
+What was charged is known by the ledger alone; the difference between it and the steps seen was lost in a crash,
 stays charged, and is not taken again.
 """
 
@@ -53,7 +53,7 @@ def write_run(folder: Path, run: Run) -> None:
 
 
 def read_run(folder: Path) -> Run | None:
-    """The run that was interrupted here; None when there is none, or its file is damaged (then a new run is charged anew)."""
+    """The run that was interrupted here; None when there is none or its file is damaged: a new run is charged anew."""
     try:
         return Run.model_validate_json((folder / RUN).read_bytes())
     except (OSError, ValidationError):
@@ -69,7 +69,7 @@ def write_state(folder: Path, saved: Saved) -> None:
 
 
 def read_state(folder: Path) -> Saved | None:
-    """The last saved state; None when there is none or it is damaged (then the weights start anew, what is charged stays)."""
+    """The last saved state; None when there is none or it is damaged: weights start anew, what is charged stays."""
     from safetensors import SafetensorError, safe_open
 
     try:

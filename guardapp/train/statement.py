@@ -59,7 +59,11 @@ def state(
         "max_examples_trained": plan.examples,
         "accountant": accountant(),
         "generator": noise.NAME,
-        "released": ["the trained weights", "the training loss of every step, with noise", "the weights after every step"],
+        "released": [
+            "the trained weights",
+            "the training loss of every step, with noise",
+            "the weights after every step",
+        ],
         "not_covered": _not_covered(derived, overridden, held_fraction),
         "stopped_early": stopped_early or None,
         "resumed_after_loss": lost_steps,
@@ -75,9 +79,10 @@ def _words(fields: dict[str, Any]) -> list[str]:
         f"probability {fields['delta']:g}.",
         f"If a row is replaced by another instead, ε is at most {fields['epsilon_replace_one']:.4g}.",
         "The unit is one row: a person with several rows is protected less, in proportion to their rows.",
-        f"In each of {fields['steps']} steps every row took part with probability {fields['sample_rate']:.6g}, by itself; "
-        f"its gradient was clipped to norm {fields['clip']:g}; Gaussian noise was added to the sum.",
-        f"The noise came from a cryptographic generator whose key was not stored; ε was computed by {fields['accountant']}.",
+        f"In each of {fields['steps']} steps every row took part with probability {fields['sample_rate']:.6g}, by "
+        f"itself; its gradient was clipped to norm {fields['clip']:g}; Gaussian noise was added to the sum.",
+        f"The noise came from a cryptographic generator whose key was not stored; ε was computed by "
+        f"{fields['accountant']}.",
     ]
 
 
@@ -96,8 +101,8 @@ def _not_covered(derived: tuple[str, ...], overridden: tuple[str, ...], held_fra
         found.append("schema: derived from the data (not covered).")
     if overridden:
         found.append(
-            f"The choice of {', '.join(overridden)}: if it was tuned on the same data, earlier runs have to be counted too; "
-            "the ledger counts those made with this program."
+            f"The choice of {', '.join(overridden)}: if it was tuned on the same data, earlier runs have to be counted "
+            "too; the ledger counts those made with this program."
         )
     found.append("The file hashes in job.json and the time that training took.")
     return found

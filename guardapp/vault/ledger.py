@@ -91,11 +91,7 @@ class Balance(NamedTuple):
         if self.active == 1:
             return "one run has steps reserved: it is running, or was interrupted"
         if self.active:
-            return (
-                "one job is spending from it now"
-                if self.active == 1
-                else f"{self.active} jobs are spending from it now"
-            )
+            return f"{self.active} runs have steps reserved: they are running, or were interrupted"
         if not self.runs:
             return "untouched"
         if self.left_epsilon is None:

@@ -62,8 +62,9 @@ def opened(connection: sqlite3.Connection, folder: Path, vault_key: bytes) -> It
     for info, sealed in entries(connection):
         private = protections.decrypt(vault_key, sealed, context(info))
         if private is None:
-            named = f"the entry of the key “{info.name}”" if info.name.isprintable() else "an entry"
-            raise damaged(folder, f"{named} was changed")
+            if not info.name.isprintable():
+                raise damaged(folder, "an entry was changed")
+            raise damaged(folder, f"the entry of the key “{info.name}” was changed")
         yield info, private
 
 

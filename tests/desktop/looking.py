@@ -42,7 +42,9 @@ def clipped(root: QWidget) -> list[str]:
         needed, there = widget.sizeHint(), widget.size()
         if isinstance(widget, QLabel) and widget.wordWrap():
             if widget.heightForWidth(there.width()) > there.height() + 1:
-                found.append(f"{words!r}: needs {widget.heightForWidth(there.width())} px of height, has {there.height()}")
+                found.append(
+                    f"{words!r}: needs {widget.heightForWidth(there.width())} px of height, has {there.height()}"
+                )
         elif there.width() < needed.width() - 1 or there.height() < min(needed.height(), 16):
             found.append(f"{words!r}: needs {needed.width()} px, has {there.width()}")
         if _sticks_out(widget, root):
@@ -74,7 +76,11 @@ def unnamed(root: QWidget) -> list[str]:
     """Things that can be operated but have no name for a screen reader."""
     found = []
     for widget in shown(root):
-        operable = isinstance(widget, INTERACTIVE) and not isinstance(widget, QHeaderView) and widget.focusPolicy() != Qt.FocusPolicy.NoFocus
+        operable = (
+            isinstance(widget, INTERACTIVE)
+            and not isinstance(widget, QHeaderView)
+            and widget.focusPolicy() != Qt.FocusPolicy.NoFocus
+        )
         if operable and not widget.accessibleName() and not _words(widget):
             found.append(f"{type(widget).__name__} {widget.objectName()}")
     return found

@@ -200,5 +200,3 @@ def test_the_window_is_never_wider_than_it_was_asked_to_be(window: Window, qtbot
             window.resize(1120, 700)
             QApplication.processEvents()
             assert (window.width(), window.height()) == (1120, 700), entry.name
-
-

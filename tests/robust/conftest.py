@@ -82,13 +82,14 @@ def textbook_pgd() -> Callable[..., Tensor]:
         torch.manual_seed(3)
         robust = model(x).argmax(1) == y
         for _ in range(restarts):
-            change = (torch.rand_like(x) * 2 - 1) * epsilon
+            point = (x + (torch.rand_like(x) * 2 - 1) * epsilon).clamp(0, 1)
             for _ in range(steps):
-                change = change.detach().requires_grad_(True)
-                loss = nn.functional.cross_entropy(model((x + change).clamp(0, 1)), y, reduction="sum")
-                (gradient,) = torch.autograd.grad(loss, change)
-                change = (change + 2.5 * epsilon / steps * gradient.sign()).clamp(-epsilon, epsilon)
-            robust &= model((x + change).clamp(0, 1)).argmax(1) == y
+                point = point.detach().requires_grad_(True)
+                loss = nn.functional.cross_entropy(model(point), y, reduction="sum")
+                (gradient,) = torch.autograd.grad(loss, point)
+                point = point + 2.5 * epsilon / steps * gradient.sign()
+                point = torch.maximum(torch.minimum(point, x + epsilon), x - epsilon).clamp(0, 1)
+            robust &= model(point).argmax(1) == y
         return robust
 
     return attack

@@ -97,6 +97,6 @@ def whole_chain(place: Path, sealed: bytes = b"guard-sealed bytes") -> list[Path
         {"model.sealed": sealed},
         {"input": str(model / "model.safetensors"), "recipients": ["archive"]},
         [model / "model.safetensors"],
-        {"headline": "sealed for 1"},
+        {"path": "model.sealed", "sha256": sha256(model / "model.safetensors")},
     )
     return [protect, model, attack, seal]

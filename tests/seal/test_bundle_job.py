@@ -76,6 +76,11 @@ def test_a_whole_chain_becomes_a_bundle_that_verifies(tmp_path: Path, vault: Vau
     assert outcomes(seen) == {"Signature": True, "Content": True, "Signer": True, "Passport": True}
 
 
+def test_the_folder_of_the_bundle_job_stands_for_its_bundle(tmp_path: Path, vault: Vault) -> None:
+    bundle(job_folders.whole_chain(tmp_path / "jobs"), tmp_path / "out", vault)
+    assert verified(tmp_path / "out", vault).holds
+
+
 def test_the_public_tool_agrees(tmp_path: Path, vault: Vault) -> None:
     bundle(job_folders.whole_chain(tmp_path / "jobs"), tmp_path / "out", vault)
     folder, key = tmp_path / "out" / "bundle", tmp_path / "release.pem"
@@ -101,7 +106,9 @@ def test_the_passport_states_what_the_jobs_state_and_nothing_else(tmp_path: Path
     assert data.risk is None
     (robust,) = passport.robustness
     assert (robust.clean_accuracy, robust.norm) == (0.83, "linf")
-    assert passport.sealed[0].sha256 == job_folders.sha256(folders[3] / "model.sealed")
+    (sealed,) = passport.sealed
+    assert sealed.sha256 == job_folders.sha256(folders[3] / "model.sealed")
+    assert (sealed.content_job, sealed.content_file) == ("model", "model.safetensors")
 
 
 def test_links_are_shown_by_hashes(tmp_path: Path, vault: Vault) -> None:

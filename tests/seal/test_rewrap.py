@@ -1,0 +1,110 @@
+"""Recipients come and go in the header alone; a new key means a new payload."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from guardapp.errors import GuardError
+from guardapp.seal.recipients import PassphraseIdentity, PassphraseRecipient, RsaIdentity, RsaRecipient
+from guardapp.seal.rewrap import add_recipients, rekey, remove_recipients
+from guardapp.seal.sealed import open_sealed, verify_sealed
+
+
+def payload_of(path) -> bytes:
+    data = path.read_bytes()
+    return data[data.index(b"\n--- ") + 49 :]
+
+
+def opens(path, identity) -> bool:
+    try:
+        verify_sealed(path, [identity])
+    except GuardError as error:
+        assert error.code == "sealed.no-key"
+        return False
+    return True
+
+
+def test_an_added_recipient_opens_the_same_payload(sealed_checkpoint, pair, stranger):
+    path = sealed_checkpoint.path
+    path.chmod(0o640)
+    before = payload_of(path)
+    key = rsa.generate_private_key(65537, 3072)
+    added = [stranger.recipient, RsaRecipient(key.public_key()), PassphraseRecipient("word")]
+    assert add_recipients(path, [pair.identity], added) == 4
+    assert payload_of(path) == before
+    assert all(
+        opens(path, one) for one in (pair.identity, stranger.identity, RsaIdentity(key), PassphraseIdentity("word"))
+    )
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_a_removed_recipient_no_longer_opens_the_same_payload(sealed_checkpoint, pair, stranger):
+    path = sealed_checkpoint.path
+    before = payload_of(path)
+    add_recipients(path, [pair.identity], [stranger.recipient])
+    assert remove_recipients(path, [stranger.identity], [1]) == 1
+    assert payload_of(path) == before
+    assert opens(path, stranger.identity) and not opens(path, pair.identity)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "code"),
+    [([2], "sealed.no-such-recipient"), ([0], "sealed.no-such-recipient"), ([1], "sealed.nobody-left")],
+)
+def test_a_removal_that_makes_no_sense_changes_nothing(numbers, code, sealed_checkpoint, pair):
+    before = sealed_checkpoint.path.read_bytes()
+    with pytest.raises(GuardError) as error:
+        remove_recipients(sealed_checkpoint.path, [pair.identity], numbers)
+    assert error.value.code == code
+    assert sealed_checkpoint.path.read_bytes() == before
+
+
+def test_who_has_no_key_cannot_add_anyone(sealed_checkpoint, stranger):
+    before = sealed_checkpoint.path.read_bytes()
+    with pytest.raises(GuardError) as error:
+        add_recipients(sealed_checkpoint.path, [stranger.identity], [stranger.recipient])
+    assert error.value.code == "sealed.no-key"
+    assert sealed_checkpoint.path.read_bytes() == before
+
+
+def test_stanzas_of_unknown_kinds_are_kept(seal_bytes, pair, stranger):
+    from guardapp.seal import header
+    from guardapp.seal.header import Stanza
+
+    path = seal_bytes(b"content")
+    with open_sealed(path, [pair.identity]) as sealed:
+        stanzas = [Stanza("future", ("x",), b"y" * 70), *sealed.header.stanzas]
+        path.write_bytes(header.write("file", stanzas, sealed.file_key) + payload_of(path))
+    add_recipients(path, [pair.identity], [stranger.recipient])
+    with open_sealed(path, [stranger.identity]) as sealed:
+        assert sealed.header.stanzas[0] == Stanza("future", ("x",), b"y" * 70)
+        assert sealed.read(0, 7) == b"content"
+
+
+def test_a_new_key_gives_a_new_payload_of_the_same_content(sealed_checkpoint, pair, stranger):
+    path = sealed_checkpoint.path
+    before = payload_of(path)
+    with open_sealed(path, [pair.identity]) as sealed:
+        old_key = sealed.file_key
+    rekey(path, [pair.identity], [stranger.recipient])
+    after = payload_of(path)
+    assert len(after) == len(before)
+    assert not {before[at : at + 64] for at in range(0, len(before), 64)} & {after[:64], after[-64:]}
+    assert not opens(path, pair.identity)
+    with open_sealed(path, [stranger.identity]) as sealed:
+        assert sealed.file_key != old_key
+        assert sealed.content == "safetensors"
+        assert sealed.read(0, sealed.nbytes) == sealed_checkpoint.plain
+
+
+def test_a_damaged_file_gets_no_new_key(sealed_checkpoint, pair, stranger):
+    whole = bytearray(sealed_checkpoint.path.read_bytes())
+    whole[-(2 << 20)] ^= 1
+    sealed_checkpoint.path.write_bytes(whole)
+    with pytest.raises(GuardError) as error:
+        rekey(sealed_checkpoint.path, [pair.identity], [stranger.recipient])
+    assert error.value.code == "sealed.segment"
+    assert sealed_checkpoint.path.read_bytes() == whole
