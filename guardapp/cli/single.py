@@ -17,8 +17,8 @@ from guardapp.jobs.queue import JobQueue
 from guardapp.jobs.queue_file import prepare
 from guardapp.jobs.recovery import recover
 from guardapp.jobs.registry import lookup
-from guardapp.jobs.states import JobRow
-from guardapp.jobs.supervisor import Supervisor, new_id
+from guardapp.jobs.states import JobRow, new_id
+from guardapp.jobs.supervisor import Supervisor
 from guardapp.spec import Result, Spec
 from guardapp.vault.home import data_folder
 

@@ -219,6 +219,9 @@ class Dock(QFrame):
         if not running and not waiting:
             self._summary.say("Nothing is waiting")
             return
+        if not running:
+            self._summary.say("{m} waiting", m=waiting)
+            return
         left = [row.eta for row in running if row.eta is not None]
         if left and not waiting:
             time_left = wording.duration(max(left))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from guardapp.desktop import wording
@@ -40,6 +41,8 @@ _KINDS = (
     ("ph.list-numbers", "Batch file .yaml"),
 )
 _ROWS = 5
+_WIDE = 1200
+"""From this width on, the four sample cards stand side by side."""
 
 
 class RecentModel(TableModel):
@@ -107,7 +110,7 @@ class SampleCard(Card):
         words.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.body.addWidget(words, 1)
         time = Label("", "small", "muted")
-        time.say(takes, time=wording.duration(seconds))
+        time.say(takes, time=partial(wording.duration, seconds))
         foot = row(self.open, None, time)
         self.body.addLayout(foot)
         self.setMinimumHeight(128)
@@ -175,14 +178,32 @@ class HomePage(Page):
         return line
 
     def _samples(self) -> QGridLayout:
-        grid = QGridLayout()
-        grid.setSpacing(tokens.space(4))
-        for column, (page, title, text, takes, seconds) in enumerate(_SAMPLES):
+        self._grid = QGridLayout()
+        self._grid.setSpacing(tokens.space(4))
+        self._cards = []
+        for page, title, text, takes, seconds in _SAMPLES:
             card = SampleCard(page, title, text, takes, seconds)
             card.open.clicked.connect(partial(self._open_sample, page))
-            grid.addWidget(card, 0, column)
-            grid.setColumnStretch(column, 1)
-        return grid
+            self._cards.append(card)
+        self._across = 0
+        self._arrange(len(self._cards))
+        return self._grid
+
+    def _arrange(self, across: int) -> None:
+        """Put the sample cards into so many columns; two where the window is narrow."""
+        if across == self._across:
+            return
+        self._across = across
+        for index, card in enumerate(self._cards):
+            self._grid.addWidget(card, index // across, index % across)
+        for column in range(len(self._cards)):
+            self._grid.setColumnStretch(column, 1 if column < across else 0)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        wide = self.width() >= _WIDE
+        self._arrange(len(self._cards) if wide else 2)
+        self.drop.setFixedHeight(216 if wide else 240)  # its sentence takes two lines in a narrow window
 
     def _recent(self) -> QWidget:
         self.recent_block = QWidget()

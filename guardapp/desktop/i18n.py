@@ -7,7 +7,8 @@ language changes:
     say(button, "Lock the vault now", into="setToolTip")
     tr("Close")                                     # a text for now, not remembered
 
-A value that is itself a key is wrapped: `say(label, "Training · {name}", name=Key("untitled"))`.
+A value that is itself a key is wrapped: `say(label, "Training · {name}", name=Key("untitled"))`; one that reads
+differently in each language is a function: `say(label, "about {time}", time=lambda: wording.duration(480))`.
 """
 
 from __future__ import annotations
@@ -75,8 +76,13 @@ def tr(template: str, /, **values: Any) -> str:
     if not values:
         return translate(template, language)
     text = catalogue(language).get(template, template)
-    filled = {name: translate(value, language) if isinstance(value, Key) else value for name, value in values.items()}
-    return text.format(**filled)
+    return text.format(**{name: _value(value, language) for name, value in values.items()})
+
+
+def _value(value: Any, language: Language) -> Any:
+    if callable(value):
+        return value()
+    return translate(value, language) if isinstance(value, Key) else value
 
 
 def say(widget: Any, template: str, /, *, into: str = "setText", **values: Any) -> None:

@@ -72,17 +72,29 @@ class JobsDesk(QObject):
 
     # -- orders ----------------------------------------------------------------------------------------------------
 
-    def submit(self, spec: Spec) -> None:
-        """Queue a job; its results go to a new folder of its name under `results_folder`."""
-        self._order(lambda supervisor: supervisor.submit(spec, self.new_folder(spec.name or spec.kind)))
+    def submit(self, spec: Spec | Sequence[Spec]) -> None:
+        """Queue a job, or several as one batch; results go to a new folder of its name under `results_folder`."""
+        if not isinstance(spec, Sequence):
+            self._order(lambda supervisor: supervisor.submit(spec, self.new_folder(spec.name or spec.kind)))
+            return
+        specs = list(spec)
+
+        def plan_and_submit(supervisor: Supervisor) -> None:
+            from guardapp.jobs.batch import plan
+
+            title = specs[0].name or specs[0].kind
+            raw = [one.model_dump(mode="json", by_alias=True) for one in specs]
+            supervisor.submit_batch(plan(raw, title=title, base=self.home), self.new_folder(title))
+
+        self._order(plan_and_submit)
 
     def submit_batch(self, path: Path) -> None:
         """Queue every job of a batch file."""
 
         def read_and_submit(supervisor: Supervisor) -> None:
-            from guardapp.jobs.batch import submit_batch
+            from guardapp.jobs.batch import load
 
-            submit_batch(supervisor, path, self.new_folder(path.stem))
+            supervisor.submit_batch(load(path), self.new_folder(path.stem))
 
         self._order(read_and_submit)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _MIME = "application/x-guardapp-jobs"
 _RANK = {"running": 0, "paused": 1, "queued": 1, "interrupted": 2}
 
-JOB, STATE, PROGRESS, SHARE, REASON, ACTIONS = range(6)
+HANDLE, JOB, STATE, PROGRESS, SHARE, REASON, ACTIONS = range(7)
 
 
 class StateLook(NamedTuple):
@@ -91,6 +91,7 @@ class QueueModel(TableModel):
     def __init__(self) -> None:
         super().__init__(
             [
+                Column("", width=48),
                 Column("Job"),
                 Column("State", width=112),
                 Column("Progress", width=268),
@@ -142,7 +143,7 @@ class QueueModel(TableModel):
     def cell(self, row: int, column: int) -> Cell | None:
         job = self._rows[row]
         if column == JOB:
-            return Cell(job.name, icon=look(job.kind).icon, strong=True)
+            return Cell(job.name, strong=True)
         if column == STATE:
             shown = state_look(job)
             found = tokens.state(shown.token)

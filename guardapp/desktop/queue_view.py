@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, QRectF, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QPainter
+from PySide6.QtGui import QKeyEvent, QPainter, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QMenu, QStyle, QStyleOptionViewItem, QWidget
 
 from guardapp.desktop.i18n import tr
@@ -14,7 +14,7 @@ from guardapp.desktop.job_kinds import look
 from guardapp.desktop.kit.buttons import Button, IconButton
 from guardapp.desktop.kit.tables import CellDelegate, Index, TableView
 from guardapp.desktop.kit.tiles import paint_bar
-from guardapp.desktop.queue_model import ACTIONS, JOB, PROGRESS, QueueModel
+from guardapp.desktop.queue_model import ACTIONS, HANDLE, JOB, PROGRESS, REASON, SHARE, QueueModel
 from guardapp.desktop.theme import icons, tokens
 from guardapp.desktop.theme.fonts import font
 from guardapp.desktop.theme.state import bold, theme
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from guardapp.desktop.jobs_desk import JobsDesk
     from guardapp.jobs.states import JobRow
 
+_WIDE = 1200
+_NARROW = {PROGRESS: 132, SHARE: 56, REASON: 232}
+"""Below this width the name of the job matters more than a long bar."""
 _BAR_COLORS = {"done": "success", "failed": "danger", "cancelled": "subtle", "interrupted": "warning"}
 
 
@@ -30,7 +33,7 @@ class QueueDelegate(CellDelegate):
     """Paints name and kind in one cell, and the bar."""
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        if index.column() not in (JOB, PROGRESS):
+        if index.column() not in (HANDLE, JOB, PROGRESS):
             super().paint(painter, option, index)
             return
         model = index.model()
@@ -42,23 +45,28 @@ class QueueDelegate(CellDelegate):
         self._paint_ground(painter, rect, None, selected, model.columns[index.column()])
         painter.setPen(theme().color("divider"))
         painter.drawLine(rect.bottomLeft(), rect.bottomRight())
-        if job is not None and index.column() == JOB:
+        if job is not None and index.column() == HANDLE:
+            self._paint_handle(painter, rect, job)
+        elif job is not None and index.column() == JOB:
             self._paint_name(painter, rect, job)
         elif job is not None:
-            bar = QRectF(rect.left() + 8, rect.center().y() - 3, rect.width() - 16, tokens.height("progress"))
+            bar = QRectF(rect.left() + 12, rect.center().y() - 3, rect.width() - 20, tokens.height("progress"))
             share = QueueModel.share(job)
             paint_bar(painter, bar, share, _BAR_COLORS.get(job.state, "accentText"))
         painter.restore()
 
     @staticmethod
-    def _paint_name(painter: QPainter, rect: QRectF, job: JobRow) -> None:
+    def _paint_handle(painter: QPainter, rect: QRectF, job: JobRow) -> None:
         y = rect.center().y()
         if not job.is_over and job.state != "running":
             icons.paint(
-                painter, "ph.dots-six-vertical", QRectF(rect.left() + 12, y - 8, 16, 16), theme().color("subtle")
+                painter, "ph.dots-six-vertical", QRectF(rect.left() + 10, y - 8, 16, 16), theme().color("subtle")
             )
-        icons.paint(painter, look(job.kind).icon, QRectF(rect.left() + 36, y - 8, 16, 16), theme().color("text"))
-        words = rect.adjusted(60, 0, -8, 0)
+        icons.paint(painter, look(job.kind).icon, QRectF(rect.left() + 32, y - 8, 16, 16), theme().color("text"))
+
+    @staticmethod
+    def _paint_name(painter: QPainter, rect: QRectF, job: JobRow) -> None:
+        words = rect.adjusted(12, 0, -8, 0)
         painter.setFont(bold(font("body")))
         painter.setPen(theme().color("text"))
         name = painter.fontMetrics().elidedText(job.name, Qt.TextElideMode.ElideMiddle, int(words.width() * 0.7))
@@ -99,6 +107,12 @@ class QueueView(TableView):
         jobs.removed.connect(self._removed)
         jobs.loaded.connect(self._reload)
         self._reload()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        narrow = self.width() < _WIDE
+        for column, width in ((PROGRESS, 268), (SHARE, 72), (REASON, 296)):
+            self.setColumnWidth(column, _NARROW[column] if narrow else width)
 
     # -- rows ------------------------------------------------------------------------------------------------------
 

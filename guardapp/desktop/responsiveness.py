@@ -21,7 +21,7 @@ _TICK_MS = 10
 
 
 class Watch(QObject):
-    """Collects the gaps between two ticks of a 10 ms timer, in milliseconds. A window that never stalls has gaps of 10."""
+    """Collects the gaps between two ticks of a 10 ms timer, in milliseconds; a window that never stalls has 10."""
 
     def __init__(self) -> None:
         super().__init__()

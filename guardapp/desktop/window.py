@@ -200,8 +200,7 @@ class Window(QWidget):
                 page.job_event(event)
 
     def _submit(self, spec: Any) -> None:
-        for one in spec if isinstance(spec, list) else [spec]:
-            self.jobs.submit(one)
+        self.jobs.submit(spec)
         self.dock.set_open(True)
 
     # -- services --------------------------------------------------------------------------------------------------

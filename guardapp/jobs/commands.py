@@ -46,6 +46,10 @@ class Commands:
                     act(found)
 
     def _submit(self, payload: dict[str, Any]) -> None:
+        for job_id in payload["obsolete"]:
+            old = self._queue.row(job_id)
+            if old is not None and job_id not in self._attempts and old.state != "done":
+                self._take_off(old)
         heading = payload["batch"]
         batch = None if heading is None else BatchRow(heading[0], heading[1], bool(heading[2]), heading[3])
         for row in self._queue.insert([from_plain(values) for values in payload["rows"]], batch):
@@ -128,10 +132,13 @@ class Commands:
             refuse_removal(rows, set(job_ids))
             for row in rows:
                 if row.id in job_ids:
-                    self._discard(row)
-                    self._queue.delete(row.id)
-                    journal_path(self._home, row.id).unlink(missing_ok=True)
-                    self._events.append(JobRemoved(row.id))
+                    self._take_off(row)
+
+    def _take_off(self, row: JobRow) -> None:
+        self._discard(row)
+        self._queue.delete(row.id)
+        journal_path(self._home, row.id).unlink(missing_ok=True)
+        self._events.append(JobRemoved(row.id))
 
 
 def refuse_removal(rows: Sequence[JobRow], leaving: Collection[str]) -> None:

@@ -106,7 +106,8 @@ class JobQueue:
         with self._transaction() as database:
             if batch is not None:
                 database.execute(
-                    "INSERT OR IGNORE INTO batches (id, title, keep_going, created) VALUES (?, ?, ?, ?)",
+                    "INSERT INTO batches (id, title, keep_going, created) VALUES (?, ?, ?, ?)"
+                    " ON CONFLICT (id) DO UPDATE SET keep_going = excluded.keep_going",
                     (batch.id, batch.title, batch.keep_going, batch.created),
                 )
             last = database.execute("SELECT coalesce(max(position), 0) FROM jobs").fetchone()[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -66,6 +67,11 @@ class JobRow:
 
     def but(self, **changes: Any) -> JobRow:
         return replace(self, **changes)
+
+
+def new_id() -> str:
+    """For a job or a batch: unguessable, and short enough to be typed."""
+    return secrets.token_hex(6)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import queue as queues
-import secrets
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,7 +16,9 @@ from typing import Any
 
 from guardapp.errors import GuardError
 from guardapp.jobs import folder as folders
+from guardapp.jobs.batch import Batch
 from guardapp.jobs.commands import refuse_removal
+from guardapp.jobs.continuing import continue_batch
 from guardapp.jobs.engine import CloseMode, Engine, KeyProvider
 from guardapp.jobs.events import Event, JobChanged, Notice
 from guardapp.jobs.journal import Tail, Told
@@ -26,7 +27,7 @@ from guardapp.jobs.queue import JobQueue, Verb, to_plain
 from guardapp.jobs.queue_file import prepare, wait_until_there
 from guardapp.jobs.recovery import recover
 from guardapp.jobs.specs import parse
-from guardapp.jobs.states import BatchRow, JobRow
+from guardapp.jobs.states import BatchRow, JobRow, new_id
 from guardapp.jobs.watching import Watcher
 from guardapp.spec import KeyNeed, Spec
 
@@ -122,13 +123,34 @@ class Supervisor:
         self.submit_rows([row])
         return job_id
 
-    def submit_rows(self, rows: Iterable[JobRow], batch: BatchRow | None = None, again: Iterable[str] = ()) -> None:
-        """Queue jobs that have been checked; `again` are ids of jobs that are there already and should go on."""
+    def submit_batch(self, batch: Batch, out: Path, *, keep_going: bool = False) -> list[JobRow]:
+        """Queue the jobs of a checked batch, each to a folder below `out` called by its name; returns their rows.
+
+        Where the batch has run before, finished jobs are kept if they are intact, and the rest goes on: see
+        `continue_batch`, which says what it raises. It reads finished results through, so it may take as long as that.
+        """
+        plan = continue_batch(batch, out, self.rows(), keep_going=keep_going)
+        self.submit_rows(plan.new, plan.heading, again=plan.again, obsolete=plan.obsolete)
+        return plan.rows
+
+    def submit_rows(
+        self,
+        rows: Iterable[JobRow],
+        batch: BatchRow | None = None,
+        *,
+        again: Iterable[str] = (),
+        obsolete: Iterable[str] = (),
+    ) -> None:
+        """Queue jobs that have been checked.
+
+        again:    ids of jobs that are in the queue already and should go on
+        obsolete: ids of jobs that give way to the new ones; what they left unfinished is removed
+        """
         rows = list(rows)
         self._pending.update({row.id: row for row in rows})
         plain = [to_plain(row) for row in rows]
         heading = None if batch is None else [batch.id, batch.title, batch.keep_going, batch.created]
-        self._ask("submit", {"rows": plain, "batch": heading, "again": list(again)})
+        self._ask("submit", {"rows": plain, "batch": heading, "again": list(again), "obsolete": list(obsolete)})
 
     def refuse_taken(self, folder: Path) -> None:
         """Raise GuardError `job.folder-taken` if `folder` is there, or another job will put its results there."""
@@ -255,7 +277,3 @@ class Supervisor:
         self._events += [Notice(notice)] if notice is not None else []
         self._events += [JobChanged(row) for row in recovered]
         self._engine = Engine(self._queue, self.home, self._key_provider, warm=self._warm, mine=self._mine)
-
-
-def new_id() -> str:
-    return secrets.token_hex(6)

@@ -1,4 +1,4 @@
-"""What a careful eye checks on any page: nothing cut, everything named, everything reachable. For the tests of pages."""
+"""What a careful eye checks on any page: nothing cut, everything named, everything reachable."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPlainTextEdit,
+    QScrollArea,
     QWidget,
 )
 
@@ -49,6 +50,14 @@ def clipped(root: QWidget) -> list[str]:
             found.append(f"{words!r}: needs {needed.width()} px, has {there.width()}")
         if _sticks_out(widget, root):
             found.append(f"{words!r}: sticks out of its parent")
+    for area in shown(root):
+        if (
+            isinstance(area, QScrollArea)
+            and area.widget() is not None
+            and area.widget().width() > area.viewport().width()
+        ):
+            over = area.widget().width() - area.viewport().width()
+            found.append(f"a scrolled page is {over} px wider than its window")
     return found
 
 

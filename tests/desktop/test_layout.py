@@ -9,6 +9,7 @@ from typing import Literal
 
 import pytest
 from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
 from guardapp.desktop.i18n import speech
 from guardapp.desktop.pages import PAGES
@@ -30,7 +31,8 @@ NAMES = [entry.name for entry in PAGES if entry.exists]
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("size", [(1440, 900), (1120, 700)])
-def test_nothing_is_clipped(window: Window, language: Literal["en", "zh"], size: tuple[int, int]) -> None:
+def test_nothing_is_clipped(window: Window, qtbot: QtBot, language: Literal["en", "zh"], size: tuple[int, int]) -> None:
+    qtbot.waitUntil(lambda: window.vault.snapshot is not None, timeout=10_000)
     speech().choose(language)
     window.resize(*size)
     for name in NAMES:

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from guardapp.desktop.kit import Button, IconButton
-from guardapp.desktop.queue_model import ACTIONS
+from guardapp.desktop.queue_model import ACTIONS, REASON, STATE
 from guardapp.desktop.window import Window
 from guardapp.jobs import registry
 from guardapp.jobs.states import JobRow
@@ -77,9 +78,8 @@ def test_a_job_shows_its_progress_and_then_its_result(window: Window, qtbot: QtB
     wait_for(window, qtbot, job_id, "done")
     queue = window.dock.view.queue
     at = queue.place(job_id)
-    shown = [queue.cell(at, column) for column in range(5)]
-    assert shown[1] is not None and shown[1].text == "Done"
-    assert shown[4] is not None and shown[4].text.startswith("took")
+    shown = [queue.cell(at, column) for column in (STATE, REASON)]
+    assert [cell.text.split()[0] for cell in shown if cell] == ["Done", "took"]
     assert row(window, job_id).headline == "counted to 20"
 
 
@@ -142,7 +142,7 @@ def test_a_failed_job_says_why_and_can_be_retried(window: Window, qtbot: QtBot) 
     if window.jobs.rows:
         job_id = window.jobs.rows[0].id
         queue = window.dock.view.queue
-        reason = queue.cell(queue.place(job_id), 4)
+        reason = queue.cell(queue.place(job_id), REASON)
         assert reason is not None and reason.text
         assert action(window, job_id, "Retry").isVisible()
 
@@ -161,3 +161,35 @@ def test_the_log_and_the_details_tell_of_the_chosen_job(window: Window, qtbot: Q
     choose(window, job_id)
     qtbot.mouseClick(window.dock.tabs[2], LEFT)
     assert "counted to 10" in window.dock.details.toPlainText()
+
+
+def drop_on_dock(window: Window, path: Path) -> None:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    none = Qt.KeyboardModifier.NoModifier
+    window.dock.dropEvent(QDropEvent(QPointF(20, 20), Qt.DropAction.CopyAction, data, LEFT, none))
+
+
+def test_a_batch_file_dropped_on_the_queue_queues_all_of_its_jobs(window: Window, qtbot: QtBot, tmp_path: Path) -> None:
+    path = tmp_path / "night.yaml"
+    path.write_text("jobs:\n  - {kind: counter, name: first, upto: 5}\n  - {kind: counter, name: second, upto: 5}\n")
+    drop_on_dock(window, path)
+    qtbot.waitUntil(lambda: sorted(row.state for row in window.jobs.rows) == ["done", "done"], timeout=30_000)
+    assert {row.folder.parent.name for row in window.jobs.rows} == {"night"}
+
+
+def test_a_batch_that_is_wrong_is_refused_whole_with_the_next_step(
+    window: Window, qtbot: QtBot, tmp_path: Path
+) -> None:
+    path = tmp_path / "night.yaml"
+    path.write_text("jobs:\n  - {kind: counter, name: first}\n  - {kind: nothing, name: second}\n")
+    drop_on_dock(window, path)
+    qtbot.waitUntil(window.error.isVisible, timeout=10_000)
+    assert window.jobs.rows == []
+
+
+def test_several_specs_of_a_page_become_one_batch(window: Window, qtbot: QtBot) -> None:
+    model = registry.lookup("counter").spec
+    window.page.submit.emit([model(name="a", upto=3), model(name="b", upto=3)])
+    qtbot.waitUntil(lambda: sorted(row.state for row in window.jobs.rows) == ["done", "done"], timeout=30_000)
+    assert len({row.batch for row in window.jobs.rows} - {""}) == 1

@@ -40,7 +40,7 @@ class Button(QPushButton):
         self.setProperty("compact", "true" if compact else "false")
         self.setFont(font("strong" if variant == "primary" else "body"))
         if variant != "primary":
-            strong = font("body")
+            strong = font("small" if compact else "body")
             strong.setWeight(strong.weight().Medium)
             self.setFont(strong)
         self.setCursor(Qt.CursorShape.PointingHandCursor)

@@ -81,13 +81,13 @@ class DropZone(DropFrame):
         self.button = Button(button, "primary", "ph.folder-open")
         self.button.clicked.connect(self.choose)
         whole = QVBoxLayout(self)
-        whole.setContentsMargins(24, 24, 24, 24)
+        whole.setContentsMargins(8, 24, 8, 24)
         whole.setSpacing(tokens.space(1))
         whole.addStretch(1)
         mark = Icon("ph.download-simple", "accentText", tokens.icon_size("empty"))
         whole.addWidget(mark, 0, Qt.AlignmentFlag.AlignHCenter)
         whole.addSpacing(tokens.space(2))
-        for label in (Label(title, "h3"), Label(sentence, "body", "muted")):
+        for label in (Label(title, "h3", wrap=True), Label(sentence, "body", "muted", wrap=True)):
             label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
             whole.addWidget(label)
         whole.addSpacing(tokens.space(2))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 
@@ -47,4 +46,4 @@ def run(spec: CounterSpec, out: Path, progress: Progress) -> CounterResult:
 def _save(place: Path, state: dict[str, object]) -> None:
     fresh = place.with_suffix(".new")
     fresh.write_text(json.dumps(state))
-    os.replace(fresh, place)
+    fresh.replace(place)

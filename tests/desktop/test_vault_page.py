@@ -1,0 +1,110 @@
+"""The Vault page, operated as a person would, on a real vault."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from guardapp.desktop.kit import Button, TextField
+from guardapp.desktop.sheet import Sheet
+from guardapp.desktop.vault_page import VaultPage
+from guardapp.desktop.vault_sheets import ask_backup, ask_restore
+from guardapp.desktop.window import Window
+
+LEFT = Qt.MouseButton.LeftButton
+PASSPHRASE = "correct horse battery staple"
+
+
+@pytest.fixture
+def page(window: Window, qtbot: QtBot) -> VaultPage:
+    qtbot.waitUntil(lambda: window.vault.snapshot is not None, timeout=15_000)
+    shown = window.show_page("vault")
+    assert isinstance(shown, VaultPage)
+    return shown
+
+
+def sheet(window: Window) -> Sheet:
+    return next(one for one in window.findChildren(Sheet) if one.isVisible())
+
+
+def fill(qtbot: QtBot, of: Sheet, *texts: str) -> None:
+    for field, text in zip(of.findChildren(TextField), texts, strict=True):
+        field.clear()
+        qtbot.keyClicks(field, text)
+
+
+def press(qtbot: QtBot, of: Sheet, name: str) -> None:
+    qtbot.mouseClick(next(b for b in of.findChildren(Button) if b.accessibleName() == name), LEFT)
+
+
+def new_key(window: Window, page: VaultPage, qtbot: QtBot, name: str) -> None:
+    qtbot.mouseClick(page._new, LEFT)
+    fill(qtbot, sheet(window), name)
+    press(qtbot, sheet(window), "Make the key")
+    qtbot.waitUntil(lambda: name in window.vault.key_names, timeout=15_000)
+
+
+def test_a_key_is_made_copied_and_deleted_after_saying_what_is_lost(
+    window: Window, page: VaultPage, qtbot: QtBot
+) -> None:
+    new_key(window, page, qtbot, "me")
+    page.table.selectRow(0)
+    qtbot.mouseClick(page._copy, LEFT)
+    assert QApplication.clipboard().text().startswith("age1")
+    qtbot.mouseClick(page._delete, LEFT)
+    qtbot.waitUntil(lambda: bool([one for one in window.findChildren(Sheet) if one.isVisible()]), timeout=10_000)
+    press(qtbot, sheet(window), "Delete the key")
+    qtbot.waitUntil(lambda: window.vault.key_names == [], timeout=15_000)
+    qtbot.waitUntil(lambda: page.log.row_total() == 2, timeout=10_000)
+
+
+def test_a_name_that_is_taken_is_refused_below_the_field(window: Window, page: VaultPage, qtbot: QtBot) -> None:
+    new_key(window, page, qtbot, "me")
+    qtbot.mouseClick(page._new, LEFT)
+    fill(qtbot, sheet(window), "me")
+    press(qtbot, sheet(window), "Make the key")
+    asked = sheet(window)
+    field = asked.findChildren(TextField)[0]
+    qtbot.waitUntil(lambda: field.property("bad") == "true", timeout=10_000)
+    assert asked.isVisible()
+    qtbot.keyClick(asked, Qt.Key.Key_Escape)
+
+
+def test_a_passphrase_is_set_locks_and_unlocks(window: Window, page: VaultPage, qtbot: QtBot) -> None:
+    qtbot.mouseClick(page._change, LEFT)
+    fill(qtbot, sheet(window), "short", "short")
+    press(qtbot, sheet(window), "Set passphrase")
+    assert sheet(window).isVisible()
+    fill(qtbot, sheet(window), PASSPHRASE, PASSPHRASE)
+    press(qtbot, sheet(window), "Set passphrase")
+    snapshot = lambda: window.vault.snapshot  # noqa: E731 - read anew at every look
+    qtbot.waitUntil(lambda: snapshot().protection == "passphrase", timeout=30_000)  # type: ignore[union-attr]
+    qtbot.mouseClick(page._lock, LEFT)
+    qtbot.waitUntil(lambda: window.vault.locked, timeout=10_000)
+    qtbot.mouseClick(page._lock, LEFT)
+    fill(qtbot, sheet(window), "not the passphrase")
+    press(qtbot, sheet(window), "Unlock")
+    field = sheet(window).findChildren(TextField)[0]
+    qtbot.waitUntil(lambda: field.property("bad") == "true", timeout=30_000)
+    fill(qtbot, sheet(window), PASSPHRASE)
+    press(qtbot, sheet(window), "Unlock")
+    qtbot.waitUntil(lambda: not window.vault.locked, timeout=30_000)
+
+
+def test_a_backup_brings_a_deleted_key_back(window: Window, page: VaultPage, qtbot: QtBot, tmp_path: Path) -> None:
+    new_key(window, page, qtbot, "me")
+    path = tmp_path / "vault.backup"
+    ask_backup(window, window.vault, window, path)  # type: ignore[arg-type]
+    fill(qtbot, sheet(window), PASSPHRASE, PASSPHRASE)
+    press(qtbot, sheet(window), "Back up")
+    qtbot.waitUntil(lambda: window.status._message.text() == "Backed up and read back: 1 keys.", timeout=30_000)
+    window.vault.act(lambda vault: vault.delete("me"))
+    qtbot.waitUntil(lambda: window.vault.key_names == [], timeout=15_000)
+    ask_restore(window, window.vault, window, path)  # type: ignore[arg-type]
+    fill(qtbot, sheet(window), PASSPHRASE)
+    press(qtbot, sheet(window), "Restore")
+    qtbot.waitUntil(lambda: window.vault.key_names == ["me"], timeout=30_000)
