@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Group = tuple[str, ...]
 
+CHECK_ROWS = 32_768
+
 
 class SensitiveMeasure(BaseModel):
     """l and t of one sensitive column; `distance` says which t."""
@@ -86,7 +88,7 @@ def measure_table(
     wanted = list(dict.fromkeys([*quasi, *sensitive])) or table.columns[:1]
     groups: Counter[Group] = Counter()
     inside: dict[str, dict[Group, Counter[str]]] = {name: defaultdict(Counter) for name in sensitive}
-    for batch in table.batches(wanted):
+    for batch in table.batches(wanted, rows=CHECK_ROWS):
         for cells, rows in _count(batch, wanted):
             group = cells[: len(quasi)]
             groups[group] += rows

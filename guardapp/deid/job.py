@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from guardapp.formats.tables import Table
 
 
+WRITE_ROWS = 16_384
+"""Rows written between two looks at whether the job should stop: a quarter of a second of pseudonyms and text rules."""
+
+
 class DeidSpec(Spec, kind="deid"):
     """Protect a table: cover or replace what names people, group what describes them."""
 
@@ -67,6 +71,7 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
         read_codes,
         recode,
     )
+    from guardapp.deid.report import write_report
     from guardapp.formats.tables import open_table, write_table
 
     policy = spec.read_policy()
@@ -91,7 +96,7 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
             target,
             protected_batches(
                 policy,
-                table.batches(),
+                table.batches(rows=WRITE_ROWS),
                 schema,
                 recoded,
                 progress.key(policy.key) if policy.needs_key else None,
@@ -113,12 +118,13 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
     report = _report(policy, table, recoded, counts, measured, written.escaped)
     policy = _with_own_hierarchies(policy, out)
     copy = out / "policy.yaml"
-    copy.write_text(policy_text(policy), encoding="utf-8")
-    report["policy_sha256"] = hashlib.sha256(copy.read_bytes()).hexdigest()
-    (out / "report.json").write_text(json.dumps(report, ensure_ascii=False, indent=2), encoding="utf-8")
-    from guardapp.deid.report import write_report
-
-    write_report(out / "report.html", policy, table, recoded, counts, measured, report)
+    try:
+        copy.write_text(policy_text(policy), encoding="utf-8")
+        report["policy_sha256"] = hashlib.sha256(copy.read_bytes()).hexdigest()
+        (out / "report.json").write_text(json.dumps(report, ensure_ascii=False, indent=2), encoding="utf-8")
+        write_report(out / "report.html", policy, table, recoded, counts, measured, report)
+    except OSError as error:
+        raise from_os_error(error, out) from error
     progress.artifact("table", target)
     progress.artifact("policy", copy)
     progress.artifact("report", out / "report.html")

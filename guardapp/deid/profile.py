@@ -150,8 +150,8 @@ def profile_table(table: Table, progress: Progress) -> Profile:
     with progress.stage("Reading", total=table.rows) as stage:
         for batch in table.batches():
             text = _as_text(batch)
-            for name, counter in counters.items():
-                counter.add(text.column(name))
+            for counter, column in zip(counters.values(), text.columns, strict=True):
+                counter.add(column)
             rows += batch.num_rows
             pieces.append(_thin(text, BATCH_SAMPLE))
             if sum(piece.num_rows for piece in pieces) > 4 * SAMPLE_ROWS:
@@ -208,7 +208,7 @@ def _sample(table: Table, pieces: list[pa.RecordBatch], rows: int) -> dict[str, 
     together = pa.Table.from_batches(pieces).combine_chunks()
     if together.num_rows > SAMPLE_ROWS:
         together = together.take(np.linspace(0, together.num_rows - 1, SAMPLE_ROWS).astype(np.int64))
-    return {name: together.column(name).to_pylist() for name in together.column_names}
+    return {name: column.to_pylist() for name, column in zip(together.column_names, together.columns, strict=True)}
 
 
 def _describe(name: str, rows: int, counter: _Counter) -> ColumnProfile:

@@ -18,6 +18,7 @@ from guardapp.deid.detectors.names import are_names, confidence, person_names
 from guardapp.deid.profile import ColumnProfile, Finding
 
 _FIRST_LOOK = 500
+_NEVER_NUMBERS = ("email", "iban", "ipv4", "ipv6")
 _TEXT_LOOK = 2000
 
 
@@ -96,6 +97,8 @@ def _find(column: ColumnProfile, cells: list[str], weights: NDArray[np.int64]) -
     best: tuple[float, Kind, Finding] | None = None
     total = int(weights.sum())
     for kind in KINDS:
+        if column.type in ("integer", "decimal") and kind.name in _NEVER_NUMBERS:
+            continue
         header = named(column.name, kind.headers)
         if header is None and not any(kind.shape.fullmatch(cell) for cell in cells[:_FIRST_LOOK]):
             continue

@@ -49,6 +49,11 @@ _BOMS = (
 )
 _DELIMITERS = (",", ";", "\t", "|")
 _NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*%?\s*")
+_PRIVATE = re.compile("[\ue000-\uf8ff]")
+_OTHER_TEXT = {
+    "JSON text": re.compile(r"""\s*(\{\s*["}\n]|\[\s*[\[{\n])"""),
+    "a web page or XML": re.compile(r"\s*<(!DOCTYPE|\?xml|html|svg)", re.IGNORECASE),
+}
 _DATE = re.compile(r"\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
 
 
@@ -99,10 +104,13 @@ def find_dialect(
     text = _decode(path, raw[bom:], found, whole)
     if not text.strip():
         raise table_errors.empty(path)
+    for kind, start in _OTHER_TEXT.items():
+        if start.match(text):
+            raise table_errors.binary(path, kind)
     lines = _whole_lines(text, whole)
     separator = delimiter or _delimiter(lines)
     rows = list(_parse(lines, separator, 100))
-    if not rows:
+    if not rows or (whole and len(lines) == 1 and len(rows[0]) == 1):
         raise table_errors.not_a_table(path)
     has_header = _is_header(rows) if header is None else header
     names = [name if has_header and name.strip() else f"column {index}" for index, name in enumerate(rows[0], start=1)]
@@ -170,11 +178,13 @@ def _encoding(path: Path, raw: bytes, whole: bool) -> tuple[str, int]:
     for name in ("utf-8", "gb18030"):
         try:
             # incremental, because the sample may end inside a character
-            codecs.getincrementaldecoder(name)().decode(telling, final=False)
+            text = codecs.getincrementaldecoder(name)().decode(telling, final=False)
         except UnicodeDecodeError as error:
             offset = error.start
             continue
-        return name, 0
+        # what GB18030 maps to private characters was written in another encoding, for instance Big5
+        if name == "utf-8" or not _PRIVATE.search(text):
+            return name, 0
     raise table_errors.encoding(path, offset if telling is raw else None)
 
 

@@ -188,6 +188,34 @@ def test_binary_data_is_refused(tmp_path: Path, blob: bytes) -> None:
     assert code_of(path) == "table.binary"
 
 
+@pytest.mark.parametrize(
+    ("blob", "code"),
+    [
+        (b"hello", "table.not-a-table"),
+        (b'{"a": 1,\n "b": 2}\n', "table.binary"),
+        (b'[\n{"a": 1}\n]\n', "table.binary"),
+        (b"<!doctype html>\n<p>a, b</p>\n", "table.binary"),
+        (b" \n  \n", "table.empty"),
+        (b"\xff\xfe", "table.empty"),
+        ("名字,b\n王明,1\n".encode("big5"), "table.encoding"),
+        (b"\x1f\x8b\x08not really", "table.truncated"),
+    ],
+)
+def test_what_is_no_table_is_refused(tmp_path: Path, blob: bytes, code: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(blob)
+    assert code_of(path) == code
+
+
+@pytest.mark.parametrize("text", ["a,b", "a,b\n", "1,2", "1,2\n"])
+def test_one_line_with_or_without_its_end(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    data = [["1", "2"]] if text.startswith("1") else []
+    assert rows_of(path) == open_table(path).page(0, 9) == data
+    assert open_table(path).count_rows() == len(data)
+
+
 def test_an_uneven_line_is_named(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("a,b,c\n" + "1,2,3\n" * 70_000 + "1,2\n" + "1,2,3\n" * 10)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ PROVINCES = frozenset(
     for code in range(first, last + 1)
 )
 """First two digits of a resident ID: the province-level divisions of GB/T 2260."""
+_PROVINCE_LIST = np.array(sorted(PROVINCES))
 
 
 class Kind(NamedTuple):
@@ -75,8 +77,8 @@ def _mail_domain(cell: str) -> bool:
 
 
 def _resident(cells: Sequence[str]) -> Mask:
-    known = np.fromiter((cell[:2] in PROVINCES for cell in cells), bool, len(cells))
-    result: Mask = checksums.resident_id(cells) & known
+    provinces = np.array([cell[:2] for cell in cells])
+    result: Mask = checksums.resident_id(cells) & np.isin(provinces, _PROVINCE_LIST)
     return result
 
 
@@ -132,7 +134,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("email", "E-mail address", "direct", ("email", "mail", "e mail", "邮箱", "电子邮件"), re.compile(_MAIL), _same,
          _each(_mail_domain), "the rules for e-mail addresses", True, _inside(_MAIL)),
     Kind("cn_resident_id", "Chinese resident ID", "direct",
-         ("idcard", "id card", "resident id", "id number", "sfz", "身份证", "证件号"), re.compile(_ID), _compact,
+         ("idcard", "id card", "resident id", "id number", "sfz", "身份证", "证件号"), re.compile(_ID), _same,
          _resident, "the MOD 11-2 checksum", True, _inside(_ID)),
     Kind("iban", "IBAN", "direct", ("iban", "account", "账号"), re.compile(_IBAN), _compact, checksums.iban,
          "the mod-97 checksum", True, _inside(_IBAN)),
@@ -158,6 +160,7 @@ KIND = {kind.name: kind for kind in KINDS}
 TEXT_KINDS = tuple(kind.name for kind in KINDS if kind.inside is not None)
 
 
+@lru_cache(maxsize=64)
 def header_words(name: str) -> str:
     """A column name as lower-case words with single spaces: `PatientID_no` is "patient id no"."""
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
