@@ -19,7 +19,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QListView, QMenu, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from guardapp.desktop.deidentify.rules import ROLES, Draft, options
@@ -245,6 +245,11 @@ class ColumnList(QListView):
 
     def hovered(self, row: int, part: str) -> bool:
         return self._over == (row, part)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        # whole rows, never a sliver
+        self.setViewportMargins(0, 0, 0, max(0, self.height() % tokens.height("rowTwoLine")))
+        super().resizeEvent(event)
 
     # -- mouse -----------------------------------------------------------------------------------------------------
 

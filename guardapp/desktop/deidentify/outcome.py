@@ -8,7 +8,6 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from guardapp.desktop import wording
-from guardapp.desktop.i18n import tr
 from guardapp.desktop.kit import (
     Button,
     Card,
@@ -92,12 +91,12 @@ class Outcome(QWidget):
         self.verdict.show_verdict(tone, icon, text, "{name}", name=job.name)
         self._progress.setVisible(going)
         if going:
-            self.stage.say(job.stage or "Waiting for its turn")
+            self.stage.say(job.stage or ("Starting" if job.state == "running" else "Waiting for its turn"))
             self.bar.set_value(job.fraction if job.state == "running" else None)
         self.error.hide()
         if failed and job.error:
-            known = {name: str(job.error.get(name, "")) for name in ("what", "why", "next", "code")}
-            self.error.show_error(GuardError(**known))
+            what, why, step, code = (str(job.error.get(name, "")) for name in ("what", "why", "next", "code"))
+            self.error.show_error(GuardError(what, why, step, code))
         self.retry.setVisible(failed)
 
     def show_done(self, job: Any, report: dict[str, Any]) -> None:
@@ -106,8 +105,8 @@ class Outcome(QWidget):
         self._progress.hide()
         self._counted.show()
         self._limits.show()
-        k, rows = report.get("k"), int(report["rows_out"])
-        grouped = k is not None and bool(report["models"])
+        k, rows = int(report.get("k") or 0), int(report["rows_out"])
+        grouped = k > 0 and bool(report["models"])
         self._tiles.setVisible(grouped)
         table = str((job.result or {}).get("table", ""))
         if grouped:
@@ -116,11 +115,11 @@ class Outcome(QWidget):
                 "ph.shield-check-fill",
                 "Every row looks like at least {n} others",
                 "<b>{table}</b> · {rows} rows. k was counted again in the written file.",
-                n=int(k) - 1,
+                n=k - 1,
                 table=table,
                 rows=wording.number(rows),
             )
-            self._show_tiles(report, int(k), rows)
+            self._show_tiles(report, k, rows)
         else:
             self.verdict.show_verdict(
                 "warning",
@@ -132,14 +131,21 @@ class Outcome(QWidget):
                 rows=wording.number(rows),
             )
         clear(self._checks)
+        lost = ", ".join(report["utility"].get("loss_by_column", {}))
         for model in report["models"]:
-            self._checks.addWidget(_model_line(model))
+            self._checks.addWidget(_model_line(model, lost))
         same = report["rows_in"] == rows
-        text = "{n} rows came in and {m} went out"
-        line = CheckLine(
-            "done" if same else "amberFlag", text, "", n=wording.number(int(report["rows_in"])), m=wording.number(rows)
+        text, evidence = "{n} rows came in and {m} went out", "{cells} quasi-identifying cells are hidden whole."
+        self._checks.addWidget(
+            CheckLine(
+                "done" if same else "amberFlag",
+                text,
+                evidence,
+                n=wording.number(int(report["rows_in"])),
+                m=wording.number(rows),
+                cells=wording.number(int(report.get("suppressed_cells", 0))),
+            )
         )
-        self._checks.addWidget(line)
         if report.get("escaped_cells"):
             escaped = CheckLine(
                 "amberFlag", "{n} cells were escaped", _ESCAPED, n=wording.number(int(report["escaped_cells"]))
@@ -160,15 +166,15 @@ class Outcome(QWidget):
         self.utility.show_value(kept, "%", "ph.info", "{column} loses most", "muted", column=worst)
 
 
-def _model_line(model: dict[str, Any]) -> CheckLine:
+def _model_line(model: dict[str, Any], columns: str) -> CheckLine:
     state = "done" if model["holds"] else "failed"
     if model["name"] == "k-anonymity":
-        return CheckLine(
-            state, "k = {measured}, at least {asked} was asked for", "", measured=model["measured"], asked=model["k"]
-        )
-    text = "{measured} different values of {column} in every group, at least {asked} was asked for"
-    asked = model.get("l", "")
-    return CheckLine(state, text, "", measured=model["measured"], asked=asked, column=tr(str(model.get("column", ""))))
+        text, evidence = "k = {measured}, at least {asked} was asked for", "Over {columns}."
+        return CheckLine(state, text, evidence, measured=model["measured"], asked=model["k"], columns=columns)
+    text = "{measured} different values of {column} in every group"
+    evidence = "At least {asked} was asked for; this is the smallest number in any group."
+    asked, column = model.get("l", ""), model.get("column", "")
+    return CheckLine(state, text, evidence, measured=model["measured"], asked=asked, column=column)
 
 
 _ESCAPED = "They begin with a sign that a spreadsheet would run; an apostrophe was put in front."

@@ -118,8 +118,21 @@ class DeidentifyPage(Page):
         return self.stack.currentIndex()
 
     def _go(self, step: int) -> None:
+        arrived = step != self.step
         self.stack.setCurrentIndex(step)
         self._say()
+        if arrived and self.isVisible():
+            self._focus_first(step)
+
+    def _focus_first(self, step: int) -> None:
+        """Where the keyboard goes on: never left on a button that has just been hidden."""
+        first = {
+            INPUT: self.start.zone.button,
+            SETTINGS: self.settings_step.list,
+            REVIEW: self.review.name,
+            OUTCOME: self.other,
+        }[step]
+        first.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _step_chosen(self, step: int) -> None:
         if step == REVIEW:
@@ -133,7 +146,6 @@ class DeidentifyPage(Page):
         name = self.path.name.split(".")[0] if self.path else "deid"
         self.review.show_draft(self.draft, self._figures, name[:100])
         self._go(REVIEW)
-        self.review.name.setFocus()
 
     def _press(self) -> None:
         """The primary button."""
@@ -178,10 +190,7 @@ class DeidentifyPage(Page):
         note = "A new file is written. The original stays as it is."
         self.footer.note.say(note)
         if step == OUTCOME:
-            self.footer.sentence.put("")
-            self.footer.note.say(
-                "Whoever holds the pseudonym key can link pseudonyms to people." if draft and draft.needs_key else note
-            )
+            self._say_outcome()
             return
         if draft is None:
             self.footer.sentence.say("Looking at the table" if self.path and step == SETTINGS else "")
@@ -192,8 +201,19 @@ class DeidentifyPage(Page):
             self.footer.note.say(reason, k=draft.target or 0)
         elif self._figures is not None and not self._figures["exact"]:
             used, rows = self._figures["rows_used"], self._figures["rows"]
-            text = "Figures from an even sample of {used} of {rows} rows. A new file is written; the original stays as it is."
+            text = "Measured on an even sample of {used} of {rows} rows. The original stays as it is."
             self.footer.note.say(text, used=wording.number(used), rows=wording.number(rows))
+
+    def _say_outcome(self) -> None:
+        assert self.footer is not None
+        job = self.services.jobs.row(self._job)
+        if job is not None and job.state == "done":
+            table = str((job.result or {}).get("table", ""))
+            self.footer.sentence.say("Written: {file}", file=table)
+            self.footer.note.say("In {folder}. The original stays as it is.", folder=str(job.folder))
+        else:
+            self.footer.sentence.say("You may go on working: the job runs by itself")
+            self.footer.note.say("A new file is written. The original stays as it is.")
 
     def _say_header(self) -> None:
         if self.path is None or self.step == INPUT:
@@ -315,7 +335,8 @@ class DeidentifyPage(Page):
         if self._points and self.draft.k is not None and self.draft.target is not None:
             settings.figures.tradeoff.show_curve(self._points, self.draft.k, self.draft.target)
         limit = rows_a_page(len(self._names))
-        self.desk.try_policy(self.draft.policy(), self.draft.k, settings.pair.visible_from, limit)
+        draft = self.draft
+        self.desk.try_policy(draft.policy(), draft.k, draft.tradeoff_ks(), settings.pair.visible_from, limit)
         self._say()
 
     def _set_role(self, name: str, role: str) -> None:

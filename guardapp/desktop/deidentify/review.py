@@ -68,8 +68,8 @@ class Review(QWidget):
             if names:
                 self._groups.addWidget(_Group(look, heading, names, draft))
         clear(self._promises)
-        for text, values in _promises(draft):
-            self._promises.addWidget(CheckLine("done", text, "", **values))
+        for text, evidence, values in _promises(draft):
+            self._promises.addWidget(CheckLine("done", text, evidence, **values))
         if not draft.quasi:
             self._promises.addWidget(CheckLine("amberFlag", "No group size is guaranteed", _NO_QUASI))
         clear(self._expected)
@@ -120,14 +120,17 @@ class _Group(QWidget):
         line.addLayout(lines, 1)
 
 
-def _promises(draft: Draft) -> list[tuple[str, dict[str, Any]]]:
-    found: list[tuple[str, dict[str, Any]]] = []
+def _promises(draft: Draft) -> list[tuple[str, str, dict[str, Any]]]:
+    found: list[tuple[str, str, dict[str, Any]]] = []
     if draft.k is not None:
-        found.append(("Every row looks like at least {n} others", {"n": draft.k - 1}))
+        shown = ", ".join(draft.quasi[:12]) + (" …" if len(draft.quasi) > 12 else "")
+        text, evidence = "Every row looks like at least {n} others", "In the quasi-identifiers {columns}."
+        found.append((text, evidence, {"n": draft.k - 1, "columns": shown}))
         for model in draft.diversity:
             if model["name"] == "distinct-l-diversity":
                 text = "Every group holds at least {l} different values of {column}"
-                found.append((text, {"l": model["l"], "column": model["column"]}))
+                evidence = "So who knows the group of a person does not know the value."
+                found.append((text, evidence, {"l": model["l"], "column": model["column"]}))
     return found
 
 

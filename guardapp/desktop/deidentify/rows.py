@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt, Signal
 from PySide6.QtGui import QFontMetricsF, QKeyEvent, QWheelEvent
 from PySide6.QtWidgets import QHBoxLayout, QScrollBar, QSizePolicy, QVBoxLayout, QWidget
 
@@ -31,11 +31,16 @@ from guardapp.desktop.kit import (
 from guardapp.desktop.theme import tokens
 from guardapp.desktop.theme.fonts import font, mono
 
+Line = tuple[list[str], list[Any] | None, list[str] | None]
+"""A row as it is, as it will be, and what happens to each cell; the latter two unknown until it is measured."""
+
 _PAGES_KEPT = 8
 _LONGEST = 160
 """Characters of a cell that are kept; no cell is wide enough to show more."""
 
-_NARROW, _WIDE = 48, 220
+_NARROW, _WIDE = 48, 168
+_PSEUDONYM = 128
+"""Widest column for a pseudonym: its first letters tell it apart, and the final one differs from the preview's."""
 _MEASURED_COLUMNS = 200
 """Columns whose width is fitted to what stands in them; those beyond get the same width."""
 
@@ -52,7 +57,7 @@ class Rows(QObject):
         super().__init__()
         self.total: int | None = None
         self.size = rows_a_page(1)
-        self._pages: OrderedDict[int, list[tuple[list[str], list[Any] | None, list[str] | None]]] = OrderedDict()
+        self._pages: OrderedDict[int, list[Line]] = OrderedDict()
 
     def clear(self, columns: int) -> None:
         self.total = None
@@ -68,7 +73,9 @@ class Rows(QObject):
         original = [[cell[:_LONGEST] for cell in line] for line in answer.get("original", answer.get("rows"))]
         protected, states = answer.get("protected"), answer.get("states")
         offset = int(answer["offset"])
-        lines = [
+        if protected is None and offset in self._pages:
+            return  # it is here already, and more is known about it
+        lines: list[Line] = [
             (line, protected[at] if protected else None, states[at] if states else None)
             for at, line in enumerate(original)
         ]
@@ -77,7 +84,7 @@ class Rows(QObject):
         while len(self._pages) > _PAGES_KEPT:
             self._pages.popitem(last=False)
 
-    def get(self, number: int) -> tuple[list[str], list[Any] | None, list[str] | None] | None:
+    def get(self, number: int) -> Line | None:
         """One row, or None while it is not here."""
         for offset in (number // self.size * self.size, *reversed(self._pages)):
             page = self._pages.get(offset)
@@ -89,7 +96,7 @@ class Rows(QObject):
         """Where the page begins that holds a row."""
         return number // self.size * self.size
 
-    def first(self) -> list[tuple[list[str], list[Any] | None, list[str] | None]]:
+    def first(self) -> list[Line]:
         """Any page that is here, to fit column widths to."""
         return next(iter(self._pages.values()), [])
 
@@ -214,9 +221,7 @@ class PreviewPair(Card):
         for table in (self.left, self.right):
             table.scrolled.connect(lambda by: self.bar.setValue(self.bar.value() + by))
             table.jumped.connect(lambda end: self.bar.setValue(self.bar.maximum() if end else 0))
-            table.clicked.connect(
-                lambda index: self.column_chosen.emit(self._names[self.left_model.order[index.column()]])
-            )
+            table.clicked.connect(self._clicked)
         self.left.resized.connect(self._fit)
         self.only_changed = Tick("Only changed rows")
         self.only_changed.toggled.connect(self._filter)
@@ -245,10 +250,12 @@ class PreviewPair(Card):
         tables.setSpacing(0)
         tables.addWidget(self.left, 1)
         tables.addWidget(vline())
-        tables.addWidget(self.right, 1)
-        tables.addWidget(self.bar)
+        beside = QWidget()
+        beside.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
+        beside.setLayout(row(self.right, self.bar, gap=0))
+        tables.addWidget(beside, 1)
         foot = QWidget()
-        foot.setFixedHeight(36)
+        foot.setFixedHeight(34)
         foot.setLayout(row(Icon("ph.link", "muted"), self.where, None, self.only_changed, margins=(12, 0, 16, 0)))
         whole = QVBoxLayout()
         whole.setSpacing(0)
@@ -306,6 +313,9 @@ class PreviewPair(Card):
         """The page that is on screen, for the next preview."""
         return self.rows.page_of(0 if self.only_changed.isChecked() else self.bar.value())
 
+    def _clicked(self, index: QModelIndex) -> None:
+        self.column_chosen.emit(self._names[self.left_model.order[index.column()]])
+
     # -- columns ---------------------------------------------------------------------------------------------------
 
     def _set_columns(self) -> None:
@@ -335,8 +345,10 @@ class PreviewPair(Card):
                 width = max(width, plain.horizontalAdvance(original[at][:60]) + 22)
                 if protected is not None and states is not None:
                     text = str(protected[at] or "")[:60]
-                    metrics = letters if states[at] == "pseudonym" else plain
-                    width = max(width, metrics.horizontalAdvance(text) + (38 if states[at] else 22))
+                    if states[at] == "pseudonym":
+                        width = max(width, min(letters.horizontalAdvance(text) + 38, _PSEUDONYM))
+                    else:
+                        width = max(width, plain.horizontalAdvance(text) + (38 if states[at] else 22))
             found.append(round(min(max(width, _NARROW), _WIDE)))
         return found + [120] * (len(order) - len(found))
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 ROLES = ("direct", "quasi", "sensitive", "other")
 _GONE = ("drop", "redact", "redact_text")
+_FACTORS = (0.4, 0.6, 0.8, 1, 1.2, 1.5, 2, 3, 4, 6)
 _SURE = 0.9
 """Confidence from which a suggestion is not asked to be checked."""
 
@@ -66,6 +67,12 @@ class Draft:
     @property
     def target(self) -> int | None:
         return self._now.target if self.quasi else None
+
+    def tradeoff_ks(self) -> list[int]:
+        """Sizes of groups worth comparing: a few below the target, more above it, the chosen one among them."""
+        target = self.target or 2
+        found = {round(target * factor) for factor in _FACTORS} | {self.k or target}
+        return sorted(k for k in found if k >= 2)
 
     @property
     def key(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,7 @@ class TableDesk(QObject):
         self._policy: dict[str, Any] | None = None
         self._base: str | None = None
         self._k: int | None = None
+        self._ks: list[int] = []
         self._offset, self._limit = 0, PAGE_ROWS
         self._wanted = -1
         self._asked: dict[str, int] = {}
@@ -92,9 +93,9 @@ class TableDesk(QObject):
 
     # -- measuring -------------------------------------------------------------------------------------------------
 
-    def try_policy(self, policy: dict[str, Any], k: int | None, offset: int, limit: int) -> None:
-        """Measure a policy as soon as it has rested; older questions are forgotten."""
-        self._policy, self._k = policy, k
+    def try_policy(self, policy: dict[str, Any], k: int | None, ks: Sequence[int], offset: int, limit: int) -> None:
+        """Measure a policy as soon as it has rested; older questions are forgotten. ks: the points of its curve."""
+        self._policy, self._k, self._ks = policy, k, list(ks)
         self._offset, self._limit = offset, limit
         for name in ("preview", "page_of"):
             self._drop(name)
@@ -109,11 +110,11 @@ class TableDesk(QObject):
     def _measured(self, result: dict[str, Any]) -> None:
         self.measured.emit(result)
         # the curve depends on everything but k, so it is measured again only when something else has changed
-        identity = repr(_without_k(self._policy or {}))
+        identity = repr((_without_k(self._policy or {}), self._ks))
         if self._k is not None and identity != self._curve_of:
             self._drop("curve")
             self._curve_of = identity
-            self._ask("curve", {"policy": self._policy}, self.curved.emit, self._no_curve)
+            self._ask("curve", {"policy": self._policy, "ks": self._ks}, self.curved.emit, self._no_curve)
 
     def _no_curve(self, error: GuardError) -> None:
         # the figures above say what is wrong; without a measured curve there is none
@@ -133,6 +134,8 @@ class TableDesk(QObject):
             return
         self._wanted = offset
         self._drop("page_of")
+        # what the file says is here at once, what becomes of it when it is measured
+        self._ask("page", {"offset": offset, "limit": limit}, self.page.emit, self.refused.emit)
         request = {"policy": self._policy, "k": self._k, "offset": offset, "limit": limit}
         self._ask("page_of", request, self.page.emit, self._unmeasurable, do="preview")
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent, QTextDocument
 from PySide6.QtWidgets import QFrame, QVBoxLayout
 
 from guardapp.desktop.deidentify.rules import Draft, rule_name
@@ -54,7 +55,7 @@ class WhyBox(QFrame):
         top.setStretch(3, 1)
         whole.addLayout(top)
         whole.addWidget(self.text, 1)
-        self.setFixedHeight(tokens.height("tile") - 20)
+        self.setFixedHeight(tokens.height("tile") - 28)
         on_language(self.say)
 
     def show_column(self, profile: Mapping[str, Any] | None, draft: Draft | None) -> None:
@@ -71,13 +72,38 @@ class WhyBox(QFrame):
         column = draft.columns[str(profile["name"])]
         role, rule = str(column["role"]), rule_name(column)
         sentences = _ROLES if role == profile["role"] else _CHANGED
-        why = html.escape(tr(str(profile["why"])))
-        text = tr(sentences[role], name=html.escape(str(profile["name"])), why=why)
-        if rule in _RULES:
-            text = tr("{sentence} {next_sentence}", sentence=text, next_sentence=tr(_RULES[rule]))
-        self.text.put(text)
-        self.text.setToolTip(text)
+        why = tr(str(profile["why"]))
+        whole = self._sentence(sentences[role], why, _RULES.get(rule))
+        shown = next(
+            (text for text in (whole, self._sentence(sentences[role], why, None)) if self._fits(text)),
+            None,
+        )
+        while shown is None:
+            # the tooltip has it all
+            why = why[: len(why) * 9 // 10]
+            text = self._sentence(sentences[role], f"{why}…", None)
+            shown = text if self._fits(text) or len(why) < 20 else None
+        self.text.put(shown)
+        self.text.setToolTip(whole)
         if rule == "pseudonym":
             self.key.say("Key: {key} (vault)", key=draft.key)
         else:
             self.key.put("")
+
+    def _sentence(self, sentence: str, why: str, rule: str | None) -> str:
+        assert self._profile is not None
+        text = tr(sentence, name=html.escape(str(self._profile["name"])), why=html.escape(why))
+        return tr("{sentence} {next_sentence}", sentence=text, next_sentence=tr(rule)) if rule else text
+
+    def _fits(self, text: str) -> bool:
+        """Whether a text fits into the three lines that there are."""
+        lines = QTextDocument()
+        lines.setDefaultFont(self.text.font())
+        lines.setDocumentMargin(0)
+        lines.setHtml(text)
+        lines.setTextWidth(max(120, self.text.width()))
+        return lines.size().height() <= self.text.height() + 1
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.say()
