@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from guardapp.cli import print_json
+from guardapp.cli.terminal_progress import shown_progress
 from guardapp.cli.vault_access import passphrase_options, unlocked_vault, vault_for_reading
 from guardapp.errors import GuardError
+from guardapp.progress import Progress
 
 if TYPE_CHECKING:
     from guardapp.seal.verify_job import VerifyResult
@@ -49,7 +51,9 @@ def sign(
 
     vault = unlocked_vault(passphrase_file, passphrase_fd)
     info = vault.info(key)
-    signature = make_signature(path, vault.private(key), out, ignore=ignore, replace=replace)
+    private = vault.private(key)
+    with shown_progress() as listener:
+        signature = make_signature(path, private, out, ignore=ignore, replace=replace, progress=Progress(listener))
     vault.audit.append("signed", path.name, key=info.name, fingerprint=info.fingerprint)
     if as_json:
         print_json({"signature": str(signature), "key": info.name, "fingerprint": info.fingerprint})
@@ -82,7 +86,6 @@ def verify(
 
     Example: guardapp verify release/ --key aiko.pem
     """
-    from guardapp.progress import Progress
     from guardapp.seal.verify_job import examine, spec_for
     from guardapp.vault.provider import key_provider
 
@@ -90,7 +93,9 @@ def verify(
     spec = spec_for(path, vault, signature=signature, key=key)
     spec.ignore = list(ignore)
     needs = spec.keys()
-    result = examine(spec, Progress(keys={need.name: key_provider(vault)(need) for need in needs} if vault else {}))
+    keys = {need.name: key_provider(vault)(need) for need in needs} if vault else {}
+    with shown_progress() as listener:
+        result = examine(spec, Progress(listener, keys=keys))
     if as_json:
         print_json(result.model_dump(mode="json"))
     else:
@@ -119,8 +124,13 @@ def bundle(jobs: tuple[Path, ...], key: str, out: Path, as_json: bool) -> None:
 
 
 def _vault_if_usable(passphrase_file: Path | None, passphrase_fd: int | None) -> Vault | None:
-    """Verifying goes on without a vault: a signature can be checked by a key that is given."""
+    """Verifying goes on without a vault, and makes none: a signature can be checked by a key that is given."""
+    from guardapp.vault.home import data_folder
+    from guardapp.vault.last_good import NAME
+
     try:
+        if not (data_folder() / "vault" / NAME).exists():
+            return None
         return vault_for_reading(passphrase_file, passphrase_fd)
     except GuardError as error:
         if error.code not in ("home.unusable", "vault.damaged", "vault.device-key"):
@@ -136,6 +146,5 @@ def _show(result: VerifyResult) -> None:
     width = max((len(check.name) for check in result.checks), default=0)
     for check in result.checks:
         print(f"  {check.name:<{width}}  {_MARK[check.ok]:<7}  {check.sentence}")
-    print(
-        "This shows who signed and that all is whole. It does not say that the model is accurate or free of backdoors."
-    )
+    if result.holds:
+        print("This shows who signed and that all is whole, not that the model is accurate or free of backdoors.")

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 
 Tone = Literal["neutral", "success", "warning", "danger"]
 T = TypeVar("T")
+_SCROLL_BAR = 10
 
 
 class Services(Protocol):
@@ -139,8 +140,7 @@ class Page(QWidget):
         speech().changed.connect(self.retranslate)
         theme().changed.connect(self.restyle)
 
-    @staticmethod
-    def _scroller(content: QWidget) -> QScrollArea:
+    def _scroller(self, content: QWidget) -> QScrollArea:
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
@@ -149,7 +149,15 @@ class Page(QWidget):
         area.setWidget(content)
         content.setAutoFillBackground(False)
         area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        area.verticalScrollBar().rangeChanged.connect(self._keep_margin)
         return area
+
+    def _keep_margin(self, _: int, most: int) -> None:
+        """Let the scroll bar stand in the page's margin, so that cards keep their place when it comes."""
+        margins = self.body.contentsMargins()
+        wanted = tokens.space(5) - (_SCROLL_BAR if most > 0 else 0)
+        if margins.right() != wanted:
+            self.body.setContentsMargins(margins.left(), margins.top(), wanted, margins.bottom())
 
     def set_footer(self, footer: Footer) -> Footer:
         """Put the sentence and the buttons at the foot of the page; replaces the one that was there."""

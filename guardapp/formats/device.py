@@ -9,7 +9,7 @@ from collections.abc import Callable
 from guardapp.errors import GuardError
 
 WORTH_A_THREAD = 0.9
-"""More threads are taken only when a step then takes under this share of the time: they heat the machine and slow others."""
+"""More threads are taken only when a step then takes under this share of the time: they slow others down."""
 
 
 def choose_device(wanted: str) -> str:

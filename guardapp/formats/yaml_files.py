@@ -25,7 +25,7 @@ class _Loader(yaml.SafeLoader):
         if self.check_event(yaml.AliasEvent):
             self.aliases += 1
             if self.aliases > MOST_ALIASES:
-                raise yaml.constructor.ConstructorError(None, None, "too many aliases", self.peek_event().start_mark)
+                raise yaml.constructor.ConstructorError(None, None, "too many aliases", None)
         return super().compose_node(parent, index)
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:

@@ -166,6 +166,8 @@ class Attempt:
             return {**ended, "state": "cancelled", "error": None}
         if isinstance(self._outcome, PausedFrame):
             return {**ended, "state": "paused", "resume": has_resume_state(self.row.folder), "finished": None}
+        if isinstance(self._outcome, Done):
+            self._outcome = _engine_fault("the worker said that it was done, but there are no results")
         if isinstance(self._outcome, ErrorFrame):
             return {**ended, "state": "failed", "error": self._error_of(self._outcome)}
         if self.abandoned or status in _ENDED_FROM_OUTSIDE:

@@ -55,7 +55,7 @@ def load(path: Path) -> Batch:
 def plan(jobs: list[Any], *, title: str, base: Path) -> Batch:
     """Check raw specs, in the order in which they refer to one another."""
     if len(jobs) > MOST_JOBS:
-        raise _wrong(title, f"it holds {len(jobs)} jobs", f"Split it into batches of at most {MOST_JOBS}.")
+        raise _wrong(title, f"it holds {len(jobs)} jobs", f"Split it into batches of at most {MOST_JOBS} jobs.")
     planned: list[Planned] = []
     names = [job.get("name") for job in jobs if isinstance(job, Mapping)]
     for number, raw in enumerate(jobs, 1):

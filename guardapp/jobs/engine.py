@@ -195,12 +195,23 @@ class Engine:
 
     def _next(self) -> JobRow | None:
         waiting = self._queue.waiting()
-        if self._mine is not None:
-            waiting = [row for row in waiting if row.id in self._mine]
+        if self._mine is not None and waiting:
+            wanted = self._with_their_needs(self._mine)
+            waiting = [row for row in waiting if row.id in wanted]
         for row in waiting:
             if all((need := self._queue.row(need_id)) and need.state == "done" for need_id in row.needs.values()):
                 return row
         return None
+
+    def _with_their_needs(self, job_ids: Iterable[str]) -> set[str]:
+        """A retried job may have brought back the one that it needs."""
+        found: set[str] = set()
+        open_ends = set(job_ids)
+        while open_ends:
+            found |= open_ends
+            rows = [self._queue.row(job_id) for job_id in open_ends]
+            open_ends = {need for row in rows if row is not None for need in row.needs.values()} - found
+        return found
 
     def _start_next(self) -> None:
         if self._current is not None:
@@ -223,7 +234,7 @@ class Engine:
         """Raises GuardError for what is wrong before the worker has even begun."""
         folders_of_needs = {name: found.folder for name, need in row.needs.items() if (found := self._queue.row(need))}
         spec = resolve(row.spec, folders_of_needs, base=row.base)
-        keys = {need.name: base64.b64encode(self._key_provider(need)).decode() for need in spec.keys()}  # noqa: SIM118  (a list)
+        keys = {need.name: base64.b64encode(self._key_provider(need)).decode() for need in spec.keys()}
         folders.claim(row.folder, row.id, keep_resume=row.resume)
         started = self._change(
             row.id,
@@ -252,7 +263,11 @@ class Engine:
         )
         try:
             journal = Journal(self._home, row.id, fresh=not row.resume)
-            worker = self._spare.take()
+            try:
+                worker = self._spare.take()
+            except OSError:
+                journal.close()
+                raise
         except OSError as error:
             raise from_os_error(error, self._home) from error
         self._queue.set_mark(row.id, worker.mark())

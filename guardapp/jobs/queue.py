@@ -114,7 +114,7 @@ class JobQueue:
             placed = [row.but(position=last + index + 1.0) for index, row in enumerate(rows)]
             marks = ", ".join("?" * len(_COLUMNS))
             database.executemany(
-                f"INSERT OR IGNORE INTO jobs ({', '.join(_COLUMNS)}) VALUES ({marks})",  # noqa: S608
+                f"INSERT INTO jobs ({', '.join(_COLUMNS)}) VALUES ({marks}) ON CONFLICT (id) DO NOTHING",  # noqa: S608
                 [[_plain(name, value) for name, value in _values(row)] for row in placed],
             )
         return placed

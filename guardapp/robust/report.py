@@ -11,8 +11,8 @@ from guardapp.robust.findings import Findings, norm_name
 from guardapp.robust.flags import percent
 from guardapp.robust.intervals import Share
 
-HARMFUL = 0.5
-"""Below this share of the clean accuracy that is left, an attack is called harmful in the first sentence."""
+HARMLESS = 0.9
+"""Where an attack leaves at least this share of the clean accuracy, the first sentence is not a warning."""
 
 
 def write_report(findings: Findings, spec: dict[str, Any], folder: Path) -> None:
@@ -42,7 +42,7 @@ def _verdict(report: Report, findings: Findings) -> None:
         report.verdict(f"Not trustworthy: {first.title}", level="danger", detail=f"Because {first.why}.")
         return
     fooled = round(100 * (1 - last.robust.value))
-    level: Level = "success" if last.robust.value >= HARMFUL * findings.clean.value else "warning"
+    level: Level = "success" if last.robust.value >= HARMLESS * findings.clean.value else "warning"
     report.verdict(
         f"{_attacker(findings)} makes this model wrong on {fooled} of 100 {findings.unit}", level=level, detail=detail
     )

@@ -138,7 +138,11 @@ def _rows(entry: TrainingPrivacy | Robustness) -> list[tuple[object, object]]:
 
 
 def _stated(values: dict[str, object]) -> list[tuple[object, object]]:
-    return [(Words(_LABELS.get(name, name)), _text(value)) for name, value in values.items() if value is not None]
+    return [(Words(_LABELS.get(name, name)), _cell(value)) for name, value in values.items() if value is not None]
+
+
+def _cell(value: object) -> object:
+    return Words(value) if isinstance(value, str) else _text(value)
 
 
 def _holds(value: object) -> object:

@@ -39,7 +39,7 @@ def _link(record: JobRecord, entry: dict[str, Any], records: Sequence[JobRecord]
     sha256, path = str(entry["sha256"]), str(entry.get("path", ""))
     others = [other for other in records if other is not record]
     source, output = "", ""
-    for other in others:
+    for other in others if int(entry["bytes"]) else ():  # all empty files have one hash, which links nothing
         made = next((name for name, made in other.outputs.items() if made["sha256"] == sha256), None)
         if made is not None:
             source, output = other.name, made
@@ -47,7 +47,7 @@ def _link(record: JobRecord, entry: dict[str, Any], records: Sequence[JobRecord]
         if sha256 == other.folder_sha256():
             source, output = other.name, "."
             break
-    if not source:
+    if not source and int(entry["bytes"]):
         _refuse_broken(record, path, others)
     return Link(record.name, record.role(entry), last_part(path), int(entry["bytes"]), sha256, source, output)
 

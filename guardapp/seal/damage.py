@@ -63,10 +63,10 @@ def _layout(sealed: SealedFile) -> Layout | None:
         while (at := offset + len(out)) < offset + length:
             segment = sealed.geometry.at(at)
             if segment >= sealed.segments:
-                raise ValueError("its header is cut")
+                raise Short
             plain = sealed.try_segment(segment, last=False) or sealed.try_segment(segment, last=True)
             if not plain:
-                raise ValueError("its header is damaged")
+                raise Short
             begin = sealed.geometry.plain(segment)[0]
             out += plain[at - begin : offset + length - begin]
         return bytes(out)

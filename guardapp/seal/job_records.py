@@ -39,7 +39,7 @@ class JobRecord:
             self.inputs: list[dict[str, Any]] = list(self.fields["inputs"])
             self.sha256 = hashlib.sha256(self.bytes).hexdigest()
             for entry in [*self.outputs.values(), *self.inputs]:
-                entry["sha256"], entry["bytes"]
+                entry["sha256"], entry["bytes"] = str(entry["sha256"]), int(entry["bytes"])
         except OSError:
             raise GuardError(
                 what=f"{folder.name} is not the folder of a finished job",
@@ -47,7 +47,7 @@ class JobRecord:
                 next="Choose folders that jobs of this app have made.",
                 code="bundle.no-record",
             ) from None
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             raise GuardError(
                 what=f"The record of {folder.name} cannot be read",
                 why=f"its {file} is damaged or was not written by this app",
@@ -103,7 +103,8 @@ class JobRecord:
     def without_places(self) -> dict[str, Any]:
         """The record with every path cut down to its last part, so that it tells nothing about the machine."""
         known = {str(entry.get("path", "")): last_part(str(entry.get("path", ""))) for entry in self.inputs}
-        cleaned = _cleaned(self.fields, known)
+        # the folder that relative paths were relative to says nothing but where it was
+        cleaned = _cleaned({name: value for name, value in self.fields.items() if name != "base"}, known)
         assert isinstance(cleaned, dict)
         return cleaned
 

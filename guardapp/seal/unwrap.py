@@ -17,6 +17,14 @@ KINDS = {
 }
 """What a stanza of each kind is for, in words."""
 
+_SEVERAL = {
+    "X25519": "age keys (X25519)",
+    "mlkem768x25519": "hybrid age keys (ML-KEM-768 + X25519)",
+    "RSA-OAEP": "RSA keys",
+    "argon2id": "passphrases",
+    "": "recipients of unknown kinds",
+}
+
 
 def find_file_key(header: Header, keys: Sequence[Identity], name: str) -> bytes:
     """The file key. Passphrases are tried last, because each try costs seconds.
@@ -34,9 +42,15 @@ def find_file_key(header: Header, keys: Sequence[Identity], name: str) -> bytes:
 
 
 def recipient_kinds(header: Header) -> str:
-    """For whom the file is, by kind: "an age key (X25519) × 2, a passphrase"."""
-    counts = Counter(KINDS.get(stanza.kind, "a recipient of an unknown kind") for stanza in header.stanzas)
-    return ", ".join(f"{kind} × {count}" if count > 1 else kind for kind, count in counts.items()) or "nobody"
+    """For whom the file is, by kind: "any of 2 age keys (X25519) as well as a passphrase"."""
+    counts = Counter(stanza.kind if stanza.kind in KINDS else "" for stanza in header.stanzas)
+    return " as well as ".join(_some(kind, count) for kind, count in counts.items()) or "nobody"
+
+
+def _some(kind: str, count: int) -> str:
+    if count > 1:
+        return f"any of {count} {_SEVERAL[kind]}"
+    return KINDS[kind] if kind else "a recipient of an unknown kind"
 
 
 def _no_key(header: Header, keys: Sequence[Identity], name: str) -> GuardError:

@@ -138,13 +138,18 @@ class _Share(NamedTuple):
     weighted: Callable[[Tensor], dict[int, Tensor]]
 
 
+def _without_infinite_rows(values: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows that hold a number that is not finite are emptied: as 0 · ∞ is no number, a factor of 0 would not do."""
+    finite = torch.isfinite(flow.flatten(1)).all(1) & torch.isfinite(values.flatten(1)).all(1)
+    kept = [torch.where(finite.view((-1,) + (1,) * (t.dim() - 1)), t, torch.zeros_like(t)) for t in (values, flow)]
+    return kept[0], kept[1]
+
+
 def _share(record: Record, flow: Tensor) -> _Share:
-    # an example whose gradient is not finite gets factor 0, and 0 · inf would be nan: it is emptied before
     layer = record.layer
-    finite = torch.isfinite(flow.flatten(1)).all(1) & torch.isfinite(record.input.flatten(1)).all(1)
-    shape = (-1,) + (1,) * (flow.dim() - 1)
-    flow = torch.where(finite.view(shape), flow, torch.zeros_like(flow))
-    values = torch.where(finite.view((-1,) + (1,) * (record.input.dim() - 1)), record.input, 0)
+    values = record.input
+    if not (torch.isfinite(flow.sum()) and torch.isfinite(values.sum())):
+        values, flow = _without_infinite_rows(values, flow)
     if isinstance(layer, nn.Linear):
         return _linear(layer, values, flow)
     if isinstance(layer, nn.Conv2d):

@@ -87,11 +87,10 @@ def run(spec: TrainSpec, out: Path, progress: Progress) -> TrainResult:
             "There is nothing to learn from", "every row was held back", "Choose a smaller test_fraction.", "data.empty"
         )
     with progress.stage("Planning"):
-        current, resumed = _this_run(spec, data, progress)
+        current = _this_run(spec, data, progress)
     plan = current.plan
     _tell(plan, progress)
     session, model = _session(spec, data, held, current, progress)
-    lost_before = session.charge.reserved if session.charge is not None and resumed else 0
     session.run()
     with progress.stage("Writing"):
         accuracy = session.accuracy() if held.any() else None
@@ -102,7 +101,7 @@ def run(spec: TrainSpec, out: Path, progress: Progress) -> TrainResult:
             overridden=spec.overridden(),
             held_fraction=spec.data.test_fraction,
             stopped_early=session.stopped_early,
-            lost_steps=bool(lost_before) and len({int(r["step"]) for r in session.history}) < session.charged,
+            lost=session.lost,
         )
         result = _result(plan, session, accuracy, statement, time.perf_counter() - started)
         _write(spec, data, plan, session, model, result, statement, out, progress)
@@ -111,13 +110,13 @@ def run(spec: TrainSpec, out: Path, progress: Progress) -> TrainResult:
     return result
 
 
-def _this_run(spec: TrainSpec, data: Dataset, progress: Progress) -> tuple[Run, bool]:
+def _this_run(spec: TrainSpec, data: Dataset, progress: Progress) -> Run:
     """The run that was interrupted in the resume folder, if it is this one; else a new one, written down."""
     name = hashlib.sha256(spec.model_dump_json(exclude={"name", "device"}).encode()).hexdigest()
     folder = progress.resume_folder
     if folder is not None and (earlier := read_run(folder)) is not None:
         if earlier.spec == name and earlier.dataset == data.fingerprint:
-            return earlier, True
+            return earlier
         raise GuardError(
             "The training cannot go on",
             "its data or its settings are not those it was started with",
@@ -146,7 +145,7 @@ def _this_run(spec: TrainSpec, data: Dataset, progress: Progress) -> tuple[Run, 
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         write_run(folder, current)
-    return current, False
+    return current
 
 
 def _tell(plan: Plan, progress: Progress) -> None:

@@ -50,9 +50,11 @@ class PrivateRandom:
         words = self.words(2 * pairs)
         # 53 bits and a half: never 0, so that the logarithm is finite
         uniform = ((words >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
-        radius = np.sqrt(-2 * np.log(uniform[:pairs]))
-        angle = 2 * np.pi * uniform[pairs:]
-        values = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[: _SUMMANDS * size]
+        import torch  # its logarithm and sine use the processor's vector units, numpy's do not
+
+        first, second = torch.from_numpy(uniform[:pairs]), torch.from_numpy(uniform[pairs:])
+        radius, angle = (-2 * first.log()).sqrt(), 2 * torch.pi * second
+        values = torch.cat([radius * angle.cos(), radius * angle.sin()]).numpy()[: _SUMMANDS * size]
         total: NDArray[np.float64] = values.reshape(_SUMMANDS, size).sum(0) / np.sqrt(_SUMMANDS)
         return total
 

@@ -37,6 +37,10 @@ class Shape(NamedTuple):
     examples: int
 
 
+MOST_STEPS = 20_000
+"""Of a recipe: with very many examples, fewer passes are enough."""
+
+
 def choose(
     name: str,
     shape: Shape,
@@ -61,7 +65,7 @@ def choose(
     return Recipe(
         architecture,
         batch=size,
-        steps=steps or max(1, math.ceil(epochs * shape.examples / size)),
+        steps=steps or min(MOST_STEPS, max(1, math.ceil(epochs * shape.examples / size))),
         clip=clip or norm,
         learning_rate=learning_rate or rate,
         optimizer=optimizer,

@@ -28,6 +28,8 @@ DEFAULT_PHYSICAL = 4096
 MEASUREMENTS = 25
 """How often the held-back rows are measured during a run; with at most `MEASURED_ROWS` of them until the end."""
 MEASURED_ROWS = 2000
+MOST_ROWS = 5000
+"""Of metrics.csv; longer runs keep every second, third … step."""
 
 
 class Examples(NamedTuple):
@@ -58,6 +60,8 @@ class Session:
     charged: int = 0
     """Steps that are charged: those taken, and those lost in a crash. For a run without privacy, steps taken."""
     stopped_early: str = ""
+    lost: int = 0
+    """Steps that are charged but whose work a crash threw away."""
 
     def __post_init__(self) -> None:
         self._parameters = [p for p in self.model.parameters() if p.requires_grad]
@@ -65,6 +69,7 @@ class Session:
         self._random = PrivateRandom()
         self._physical = PHYSICAL.get(self.plan.architecture, DEFAULT_PHYSICAL)
         self._position = 0
+        self._stride = math.ceil(self.plan.steps / MOST_ROWS)
         self._seconds = 0.0
         self._steps_timed = 0
 
@@ -123,10 +128,12 @@ class Session:
             for index, parameter in enumerate(self._parameters):
                 parameter.data.copy_(saved.tensors[f"weight.{index}"])
             self._optimizer.restore(saved.tensors)
-            self.history = saved.history
+            self.history, self.lost = saved.history, saved.lost
         self.charged = self.charge.reserved if self.charge is not None else (saved.steps if saved else 0)
         self._position = self.charged
-        if saved is not None and saved.unused and saved.steps + saved.unused == self.charged:
+        if saved is None or saved.steps + saved.unused != self.charged:
+            self.lost += self.charged - (saved.steps if saved else 0)
+        elif saved.unused:
             self._position = saved.steps
             # from here on these steps may be taken, so a later crash must not find them marked as untaken
             self._keep(unused=0, steps=self.charged)
@@ -136,7 +143,7 @@ class Session:
             return
         weights = {f"weight.{index}": p.data for index, p in enumerate(self._parameters)}
         where = self._position if steps is None else steps
-        write_state(self.folder, Saved({**weights, **self._optimizer.state()}, where, unused, self.history))
+        write_state(self.folder, Saved({**weights, **self._optimizer.state()}, where, unused, self.lost, self.history))
 
     def _one_step(self) -> None:
         started = time.perf_counter()
@@ -151,7 +158,8 @@ class Session:
         self._seconds += time.perf_counter() - started
         self._steps_timed += 1
         self.progress.metric("loss", self._position, loss)
-        self._row(training_loss=loss)
+        if self._position % self._stride == 0 or self._position == self.plan.steps:
+            self._row(training_loss=loss)
 
     def _private_mean(self, x: Tensor, y: Tensor) -> tuple[list[Tensor], float]:
         """The noisy clipped sums over the public divisor; a step without examples gets noise as well."""

@@ -39,12 +39,14 @@ class Saved(NamedTuple):
     """tensors: weights and optimizer memory
     steps:    charged steps that the weights have seen or that were lost before them
     unused:   steps that are charged and were surely not taken, because the run paused in good order
+    lost:     steps that were charged but whose work a crash threw away
     history:  the rows of metrics.csv so far
     """
 
     tensors: dict[str, Tensor]
     steps: int
     unused: int
+    lost: int
     history: list[dict[str, float]]
 
 
@@ -63,7 +65,12 @@ def read_run(folder: Path) -> Run | None:
 def write_state(folder: Path, saved: Saved) -> None:
     from safetensors.torch import save
 
-    about = {"steps": str(saved.steps), "unused": str(saved.unused), "history": json.dumps(saved.history)}
+    about = {
+        "steps": str(saved.steps),
+        "unused": str(saved.unused),
+        "lost": str(saved.lost),
+        "history": json.dumps(saved.history),
+    }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in saved.tensors.items()}
     _replace(folder / STATE, save(tensors, metadata=about))
 
@@ -75,8 +82,10 @@ def read_state(folder: Path) -> Saved | None:
     try:
         with safe_open(folder / STATE, framework="pt") as file:
             about = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
-        return Saved(tensors, int(about["steps"]), int(about["unused"]), json.loads(about["history"]))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        return Saved(
+            tensors, int(about["steps"]), int(about["unused"]), int(about["lost"]), json.loads(about["history"])
+        )
     except (OSError, SafetensorError, KeyError, ValueError):
         return None
 

@@ -21,9 +21,9 @@ def state(
     overridden: tuple[str, ...],
     held_fraction: float,
     stopped_early: str,
-    lost_steps: bool,
+    lost: int,
 ) -> dict[str, Any]:
-    """The statement of a run that was charged `charged` steps.
+    """The statement of a run that was charged `charged` steps, of which a crash threw `lost` away.
 
     derived:    what was read from the data and counts as public ("classes", "schema", "image shape")
     overridden: settings that the user chose and that may have been tuned on the same data
@@ -66,7 +66,7 @@ def state(
         ],
         "not_covered": _not_covered(derived, overridden, held_fraction),
         "stopped_early": stopped_early or None,
-        "resumed_after_loss": lost_steps,
+        "steps_charged_but_lost": lost,
     }
     fields["words"] = _words(fields)
     return fields

@@ -133,7 +133,12 @@ def test_what_depends_on_a_failed_job_is_skipped_with_the_reason(tmp_path, capsy
     code = run(["run", str(write(tmp_path, FAILING)), "--out", str(tmp_path / "out"), "--json", *options])
     jobs = {job["name"]: job for job in json.loads(capsys.readouterr().out)["jobs"]}
     assert code == 1
-    assert [jobs[name]["state"] for name in ("bad", "child", "grandchild", "other")] == ["failed", "skipped", "skipped", other]
+    assert [jobs[name]["state"] for name in ("bad", "child", "grandchild", "other")] == [
+        "failed",
+        "skipped",
+        "skipped",
+        other,
+    ]
     assert "“bad”" in jobs["child"]["error"]["why"] and "“bad”" in jobs["grandchild"]["error"]["why"]
 
 
@@ -228,12 +233,16 @@ def test_ctrl_c_cancels_cleanly(tmp_path):
 def test_a_second_run_waits_for_the_first_and_then_does_its_own(tmp_path, home):
     slow = write(tmp_path, "[{kind: exercise, name: slow, steps: [{sleep: 2}]}]")
     first = subprocess.Popen(
-        [*COMMAND, "run", str(slow), "--out", str(tmp_path / "one")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*COMMAND, "run", str(slow), "--out", str(tmp_path / "one")],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     wait_for(lambda: (tmp_path / "one" / "slow.partial").exists())
     other = tmp_path / "other.yaml"
     other.write_text("[{kind: exercise, name: quick}]")
-    second = subprocess.run([*COMMAND, "run", str(other), "--out", str(tmp_path / "two")], capture_output=True, check=True)
+    second = subprocess.run(
+        [*COMMAND, "run", str(other), "--out", str(tmp_path / "two")], capture_output=True, check=True
+    )
     assert b"waits its turn" in second.stderr
     assert first.wait(timeout=10) == 0
     assert problems(tmp_path / "two" / "quick") == []
@@ -242,7 +251,9 @@ def test_a_second_run_waits_for_the_first_and_then_does_its_own(tmp_path, home):
 def test_another_process_can_cancel_a_running_job(tmp_path, home):
     slow = write(tmp_path, "[{kind: exercise, name: slow, steps: [{sleep: 60}]}]")
     first = subprocess.Popen(
-        [*COMMAND, "run", str(slow), "--out", str(tmp_path / "one")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*COMMAND, "run", str(slow), "--out", str(tmp_path / "one")],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     wait_for(lambda: (tmp_path / "one" / "slow.partial").exists())
     listed = json.loads(subprocess.run([*COMMAND, "jobs", "list", "--json"], capture_output=True, check=True).stdout)
@@ -272,6 +283,14 @@ def test_an_output_folder_that_cannot_be_written_is_said_plainly(tmp_path, capsy
     assert code in (1, 2) and "Traceback" not in capsys.readouterr().err
 
 
+def start(*arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def finish(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, check=True)
+
+
 def wait_for(condition, patience: float = 20) -> None:
     deadline = time.monotonic() + patience
     while True:
@@ -282,5 +301,3 @@ def wait_for(condition, patience: float = 20) -> None:
             pass
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-

@@ -30,6 +30,7 @@ def finished_job(
         "attempt": 1,
         "kind": kind,
         "name": folder.name,
+        "base": str(folder.parent),
         "spec": {"kind": kind, "name": folder.name, **spec},
         "inputs": [described(path) for path in inputs],
         "outputs": {

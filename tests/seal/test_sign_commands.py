@@ -55,7 +55,7 @@ def test_a_given_key_is_the_only_one_that_counts(
         (tmp_path / f"{name}.pem").write_bytes(vault.export(name))
         output(capsys, "verify", folder, "--key", tmp_path / f"{name}.pem", code=code)
     text = output(capsys, "verify", folder, "--key", tmp_path / "another.pem", code=1)
-    assert "unknown key" in text and "enuine" not in text
+    assert "unknown key" in text and "enuine" not in text and "shows who signed" not in text
 
 
 def test_a_home_that_cannot_be_used_does_not_stop_a_verification(
@@ -68,6 +68,11 @@ def test_a_home_that_cannot_be_used_does_not_stop_a_verification(
     monkeypatch.setenv("GUARDAPP_HOME", str(tmp_path / "home"))
     output(capsys, "verify", folder, "--key", key)
     assert "unknown key" in output(capsys, "verify", folder, code=1)
+
+
+def test_verifying_makes_no_vault(capsys: pytest.CaptureFixture[str], folder: Path, home: Path) -> None:
+    assert "Not signed" in output(capsys, "verify", folder, code=1)
+    assert list(home.iterdir()) == []
 
 
 def test_one_file_has_its_signature_beside_it(capsys: pytest.CaptureFixture[str], vault: Vault, folder: Path) -> None:

@@ -232,3 +232,47 @@ def test_a_signature_by_shards_names_the_file(folder: Path, pair: Pair, tmp_path
         file.write(b"more")
     verdict = verify(folder, signature, keys)
     assert (verdict.state, verdict.difference.changed) == ("changed", ("weights.safetensors",))
+
+
+def test_no_mutation_of_a_signature_is_genuine_or_crashes(folder: Path, pair: Pair) -> None:
+    """Values at random places of the bundle and of the statement in it are exchanged, removed and nested."""
+    import base64
+    import copy
+    import json
+    import random
+
+    signature = sign(folder, pair.private)
+    whole = signature.read_bytes()
+    bundle = json.loads(whole)
+    statement = json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"]))
+    chance = random.Random(7)
+    junk = [None, 0, -1, 1e308, "", "../x", [], {}, [[]], True, "\x00", {"a": 1}, ["..", "/"], "."]
+
+    def places(value: object, path: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+        inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        return [path, *(place for key, item in inside for place in places(item, (*path, key)))]
+
+    def mutate(document: object) -> None:
+        *way, last = chance.choice([place for place in places(document) if place])
+        for key in way:
+            document = document[key]  # type: ignore[index]
+        if chance.random() < 0.1:
+            del document[last]  # type: ignore[attr-defined]
+        else:
+            document[last] = copy.deepcopy(chance.choice(junk))  # type: ignore[index]
+
+    for _ in range(400):
+        changed, inner = copy.deepcopy(bundle), copy.deepcopy(statement)
+        if chance.random() < 0.6:
+            mutate(inner)
+            changed["dsseEnvelope"]["payload"] = base64.b64encode(json.dumps(inner).encode()).decode()
+        else:
+            mutate(changed)
+        signature.write_text(json.dumps(changed))
+        try:
+            verdict = verify(folder, None, {"aiko": pair.public})
+        except GuardError as error:
+            assert error.answer == "no"
+            continue
+        if verdict.state == "genuine":
+            assert signature_means_the_same(whole, signature.read_bytes())

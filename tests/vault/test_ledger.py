@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
@@ -196,12 +196,11 @@ class Spending(RuleBasedStateMachine):
 
 def test_the_ledger_agrees_with_a_dictionary(home: Path) -> None:
     Spending.home = home
-    from hypothesis import settings
-
-    run_state_machine_as_test(Spending, settings=settings(max_examples=8, stateful_step_count=12, deadline=None))
+    run_state_machine_as_test(Spending, settings=settings(max_examples=6, stateful_step_count=12, deadline=None))
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=5))
+@settings(max_examples=15)
 def test_the_sum_is_exact(parts: list[float]) -> None:
     ledger = Ledger()
     data = os.urandom(32).hex()

@@ -182,6 +182,7 @@ def test_idle_time_locks(vault: Vault) -> None:
     assert vault.seconds_until_lock() is None
     with pytest.raises(GuardError):
         vault.private("a")
+    vault.lock_after = 900
     vault.unlock(PASSPHRASE)
     vault.private("a")
 

@@ -117,6 +117,7 @@ class PlotCard(Card):
         )
         self._item = self.plot.getPlotItem()
         self._item.hideButtons()
+        self._item.getAxis("left").setZValue(-1000)  # it draws the grid, which belongs behind the curves
         # pyqtgraph makes its menu without a parent even where it is switched off; so it ends with the plot
         self._item.ctrlMenu.setParent(self.plot, self._item.ctrlMenu.windowFlags())
         self._item.setMouseEnabled(False, False)
@@ -154,6 +155,7 @@ class PlotCard(Card):
         self._draw = Throttle(self._redraw, 1000 // tokens.plot_limit("maxHz"), self)
         self.plot.scene().sigMouseMoved.connect(self._mouse)
         self.plot.viewport().installEventFilter(self)
+        self._item.vb.sigXRangeChanged.connect(self._place_limit)
         theme().changed.connect(self._restyle)
         speech().changed.connect(self._restyle)
         self._restyle()
@@ -227,7 +229,7 @@ class PlotCard(Card):
             self._limit = None
         if y is None:
             return
-        line = pg.InfiniteLine(pos=y, angle=0)
+        line = pg.PlotCurveItem()
         label = pg.TextItem(anchor=(0, 1))
         for part in (line, label):
             part.setZValue(3)
@@ -275,15 +277,22 @@ class PlotCard(Card):
         for key in self._bands:
             self._restyle_band(key)
         if self._limit is not None:
-            line, label, y, text, values = self._limit
+            line, label, _, text, values = self._limit
             line.setPen(self._pen(plot.budget, tokens.line_width("threshold") + 0.5))
             label.setText(tr(text, **values), color=plot.budget)
             label.setFont(font("caption"))
-            low = self._item.viewRange()[0][0]
-            label.setPos(low, y)
+            self._place_limit()
         self._now_line.setPen(self._pen(plot.axis, 1, Qt.PenStyle.DotLine))
         self._now_text.setFont(font("caption"))
         self._redraw()
+
+    def _place_limit(self) -> None:
+        """Let the limit run from edge to edge, with its name at the left."""
+        if self._limit is not None:
+            line, label, y, *_ = self._limit
+            low, high = self._item.viewRange()[0]
+            line.setData([low, high], [y, y])
+            label.setPos(low, y)
 
     def _restyle_band(self, key: str) -> None:
         color = QColor(self._curves[key].series.color)
@@ -316,7 +325,11 @@ class PlotCard(Card):
         self._now_line.setPos(x)
         self._now_text.setText(tr(text, **values), color=theme().hex("text"))
         span = self._item.viewRange()[0]
-        self._now_text.setAnchor((1, 1) if x > span[0] + 0.85 * (span[1] - span[0]) else (0, 1))
+        # beside the point, on the side that the curve does not come from or go to
+        first = next(iter(self._curves.values()))
+        before = first.at(x - 0.1 * (x - span[0]))
+        rises = before is not None and before < y
+        self._now_text.setAnchor((1 if x > span[0] + 0.85 * (span[1] - span[0]) else 0, 0 if rises else 1))
         self._now_text.setPos(x, y)
         spots.append(self._spot(next(iter(self._curves.values())), x, y, 8))
 

@@ -1,0 +1,191 @@
+"""Sealing and opening beside `cp` of the same file in the same run.
+
+    python -m tests.bench.bench_seal [--mib 2048] [--rounds 5] [--write]
+
+Every round does all of it once, so that what else the machine does meets each alike; ratios are taken within a round,
+and their median is reported. The file is read once before, so that it is in the page cache; what was written is synced
+and removed between the measurements, outside the time. --write updates its own section of docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from guardapp.formats.safetensors import write_header
+from guardapp.seal.recipients import X25519Identity, X25519Recipient
+from guardapp.seal.sealed import open_sealed, open_to_file, verify_sealed, write_sealed
+
+TENSOR_BYTES = 16 << 20
+PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- seal: begin -->", "<!-- seal: end -->"
+
+
+def make_model(path: Path, mib: int) -> None:
+    """A safetensors file of `mib` MiB in tensors of 16 MiB, of bytes that do not compress."""
+    count = mib // 16
+    block = os.urandom(TENSOR_BYTES)
+    with path.open("wb") as file:
+        names = (f"layer.{number}.weight" for number in range(count))
+        file.write(write_header(((name, "F32", (2048, 2048), TENSOR_BYTES) for name in names), {}))
+        for _ in range(count):
+            file.write(block)
+        os.fsync(file.fileno())
+
+
+def timed(work: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def settle(source: Path, *remove: Path) -> None:
+    """Bring the machine into the same state before every measurement.
+
+    Nothing waits to be written, `source` is in the page cache, and as much memory as it takes has just been freed: the
+    host of a virtual machine hands out memory several times more slowly at its first use.
+    """
+    for path in remove:
+        path.unlink(missing_ok=True)
+    os.sync()
+    spare = source.with_name("spare")
+    subprocess.run(["cp", source, spare], check=True)
+    spare.unlink()
+
+
+def one_round(folder: Path, source: Path, keys: tuple[X25519Identity, X25519Recipient]) -> dict[str, float]:
+    identity, recipient = [keys[0]], [keys[1]]
+    copy, sealed, opened = folder / "copy", folder / "sealed", folder / "opened"
+    seconds: dict[str, float] = {}
+    settle(source)
+    seconds["cp"] = timed(lambda: subprocess.run(["cp", source, copy], check=True))
+    settle(source, copy)
+    seconds["seal"] = timed(lambda: write_sealed(source, sealed, recipient, verify=False, flush=False))
+    settle(sealed)
+    seconds["open"] = timed(lambda: open_to_file(sealed, opened, identity, flush=False))
+    settle(sealed, opened)
+    seconds["verify"] = timed(lambda: verify_sealed(sealed, identity))
+
+    def one_tensor() -> None:
+        with open_sealed(sealed, identity) as reader:
+            reader[f"layer.{len(reader.tensors()) // 2}.weight"]
+
+    seconds["tensor"] = statistics.median(timed(one_tensor) for _ in range(9))
+    settle(source, sealed)
+    seconds["cp + sync"] = timed(lambda: (subprocess.run(["cp", source, copy], check=True), _flush(copy)))
+    settle(source, copy)
+    seconds["seal, verify, flush"] = timed(lambda: write_sealed(source, sealed, recipient))
+    settle(sealed)
+    seconds["open, flush"] = timed(lambda: open_to_file(sealed, opened, identity))
+    settle(source, opened, sealed)
+    return seconds
+
+
+def _flush(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    os.fsync(fd)
+    os.close(fd)
+
+
+MEMORY = """
+import re, sys
+from pathlib import Path
+import psutil
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from guardapp.seal.recipients import X25519Identity, X25519Recipient
+from guardapp.seal.sealed import open_to_file, write_sealed
+source, folder = Path(sys.argv[1]), Path(sys.argv[2])
+key = X25519PrivateKey.generate()
+idle = psutil.Process().memory_info().rss
+write_sealed(source, folder / "s", [X25519Recipient(key.public_key().public_bytes_raw())])
+open_to_file(folder / "s", folder / "o", [X25519Identity(key.private_bytes_raw())])
+peak = int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+print((peak - idle) / 2**20)
+"""
+
+
+def peak_memory(folder: Path, source: Path) -> float | None:
+    """MiB above idle while sealing (with verify and flush) and opening; None where the system does not say."""
+    if sys.platform != "linux":
+        return None
+    done = subprocess.run([sys.executable, "-c", MEMORY, source, folder], capture_output=True, text=True, check=True)
+    settle(source, folder / "s", folder / "o")
+    return float(done.stdout)
+
+
+def report(rounds: list[dict[str, float]], mib: int, memory: float | None, load: float) -> str:
+    lines = [
+        f"{mib} MiB of safetensors in the page cache, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"{platform.system()} {platform.release()}, load average {load:.1f} before it began; medians of "
+        f"{len(rounds)} rounds, each ratio within its round (lowest to highest in brackets).",
+        "",
+        "| what | seconds | GB/s | ratio |",
+        "|---|---|---|---|",
+    ]
+    pairs = [
+        ("cp", "cp"),
+        ("seal", "cp"),
+        ("open", "cp"),
+        ("verify", "cp"),
+        ("cp + sync", "cp + sync"),
+        ("seal, verify, flush", "cp + sync"),
+        ("open, flush", "cp + sync"),
+    ]
+    for name, base in pairs:
+        seconds = statistics.median(one[name] for one in rounds)
+        ratios = sorted(one[name] / one[base] for one in rounds)
+        spread = "" if name == base else f"{statistics.median(ratios):.2f} × {base} ({ratios[0]:.2f}–{ratios[-1]:.2f})"
+        lines.append(f"| {name} | {seconds:.2f} | {mib * 1.048576e-3 / seconds:.2f} | {spread} |")
+    tensor = statistics.median(one["tensor"] for one in rounds)
+    lines += ["", f"One tensor of 16 MiB, opening the file included: {tensor * 1000:.1f} ms."]
+    if memory is not None:
+        lines.append(f"Peak of resident memory above idle, sealing, verifying and opening: {memory:.0f} MiB.")
+    return "\n".join(lines)
+
+
+def write_section(text: str) -> None:
+    """Put `text` in place of this benchmark's section of docs/benchmarks.md, or at its end."""
+    section = f"{BEGIN}\n## Sealing\n\n{text}\n{END}\n"
+    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else "# Benchmarks\n"
+    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END) + "\n", re.DOTALL)
+    page = pattern.sub(lambda _: section, page) if pattern.search(page) else f"{page}\n{section}"
+    PAGE.write_text(page, encoding="utf-8", newline="\n")
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--mib", type=int, default=2048)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--folder", type=Path, help="where to work; by default a new folder in the temporary one")
+    parser.add_argument("--write", action="store_true", help="update docs/benchmarks.md")
+    options = parser.parse_args(arguments)
+    key = X25519PrivateKey.generate()
+    keys = X25519Identity(key.private_bytes_raw()), X25519Recipient(key.public_key().public_bytes_raw())
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+        folder = Path(name)
+        source = folder / "model.safetensors"
+        make_model(source, options.mib)
+        rounds = []
+        for number in range(options.rounds):
+            rounds.append(one_round(folder, source, keys))
+            print(f"round {number + 1}: " + ", ".join(f"{k} {v:.3f}" for k, v in rounds[-1].items()), file=sys.stderr)
+        text = report(rounds, options.mib, peak_memory(folder, source), load)
+    print(text)
+    if options.write:
+        write_section(text)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
