@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 ROLES = ("direct", "quasi", "sensitive", "other")
 _GONE = ("drop", "redact", "redact_text")
-_FACTORS = (0.4, 0.6, 0.8, 1, 1.2, 1.5, 2, 3, 4, 6)
+_FACTORS = (0.4, 0.6, 0.8, 1, 1.4, 2, 3, 4)
 _SURE = 0.9
 """Confidence from which a suggestion is not asked to be checked."""
 

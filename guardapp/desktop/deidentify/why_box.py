@@ -11,7 +11,7 @@ from PySide6.QtGui import QResizeEvent, QTextDocument
 from PySide6.QtWidgets import QFrame, QVBoxLayout
 
 from guardapp.desktop.deidentify.rules import Draft, rule_name
-from guardapp.desktop.i18n import on_language, tr
+from guardapp.desktop.i18n import on_language, speech, tr
 from guardapp.desktop.kit import ElidedLabel, Icon, Label, RichLabel, row
 from guardapp.desktop.theme import tokens
 
@@ -93,7 +93,8 @@ class WhyBox(QFrame):
     def _sentence(self, sentence: str, why: str, rule: str | None) -> str:
         assert self._profile is not None
         text = tr(sentence, name=html.escape(str(self._profile["name"])), why=html.escape(why))
-        return tr("{sentence} {next_sentence}", sentence=text, next_sentence=tr(rule)) if rule else text
+        between = "" if speech().language == "zh" else " "
+        return f"{text}{between}{tr(rule)}" if rule else text
 
     def _fits(self, text: str) -> bool:
         """Whether a text fits into the three lines that there are."""
