@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from guardapp.desktop import wording
@@ -33,12 +34,16 @@ class Figures(QWidget):
         self.utility = Tile("Utility kept", _WHY_UTILITY)
         self.tradeoff = TradeoffCard()
         self.tradeoff.k_moved.connect(self.k_moved)
-        line = QHBoxLayout(self)
-        line.setContentsMargins(0, 0, 0, 0)
-        line.setSpacing(tokens.space(4))
+        self._line = QHBoxLayout(self)
+        self._line.setContentsMargins(0, 0, 0, 0)
+        self._line.setSpacing(tokens.space(4))
         for tile in (self.k, self.risk, self.suppressed, self.utility):
-            line.addWidget(tile, 11)
-        line.addWidget(self.tradeoff, 20)
+            self._line.addWidget(tile, 11)
+        self._line.addWidget(self.tradeoff, 20)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._line.setStretch(4, 20 if self.width() > 1200 else 16)
 
     def clear(self) -> None:
         for tile in (self.k, self.risk, self.suppressed, self.utility):

@@ -10,7 +10,7 @@ from typing import Any
 
 from PySide6.QtCore import QPoint, Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QKeySequence, QShortcut
-from PySide6.QtWidgets import QMenu, QStackedWidget
+from PySide6.QtWidgets import QFrame, QMenu, QScrollArea, QStackedWidget, QWidget
 
 from guardapp.desktop import wording
 from guardapp.desktop.deidentify.outcome import Outcome
@@ -67,7 +67,7 @@ class DeidentifyPage(Page):
         self.report_button = Button("Open the report")
         self.primary = Button("Review & queue", "primary", "ph.arrow-right", trailing=True)
         self.stack = QStackedWidget()
-        for view in (self.start, self.settings_step, self.review, self.outcome):
+        for view in (self.start, self.settings_step, scrolling(self.review), scrolling(self.outcome)):
             self.stack.addWidget(view)
         self.body.addWidget(self.stack, 1)
         for tool in (self.steps, self.undo, self.redo, self.more):
@@ -237,7 +237,7 @@ class DeidentifyPage(Page):
             return
         self.report_button.hide()
         self.primary.show()
-        self.primary.say({INPUT: "Go on with this table", REVIEW: "Queue"}.get(step, "Review & queue"))
+        self.primary.say({INPUT: "Go on with this table", REVIEW: "Add to the queue"}.get(step, "Review & queue"))
         reason = self._why_not() if step != INPUT else ""
         if reason:
             self.primary.why_disabled(reason, k=self.draft.target or 0 if self.draft else 0)
@@ -500,6 +500,20 @@ class DeidentifyPage(Page):
         row = self.services.jobs.row(self._job)
         if row is not None:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(row.folder / "report.html")))
+
+
+def scrolling(content: QWidget) -> QScrollArea:
+    """A step that may be higher than a low window."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    area.viewport().setAutoFillBackground(False)
+    content.setProperty("k", "scrolled")
+    area.setWidget(content)
+    content.setAutoFillBackground(False)
+    return area
 
 
 def _counted(draft: Draft) -> str:

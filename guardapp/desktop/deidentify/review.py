@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from guardapp.desktop import wording
 from guardapp.desktop.deidentify.rules import Draft
-from guardapp.desktop.i18n import tr
+from guardapp.desktop.i18n import on_language, speech, tr
 from guardapp.desktop.kit import Card, CheckLine, Field, FigureLine, Label, TextField, clear
 from guardapp.desktop.kit.labels import Icon
 from guardapp.desktop.theme import tokens
@@ -59,9 +59,17 @@ class Review(QWidget):
         line.setSpacing(tokens.space(4))
         line.addWidget(what, 3)
         line.addLayout(side, 2)
+        self._shown: tuple[Draft, Mapping[str, Any], str] | None = None
+        on_language(self._resay)
+
+    def _resay(self) -> None:
+        if self._shown is not None:
+            draft, figures, _ = self._shown
+            self.show_draft(draft, figures, self.name.text())
 
     def show_draft(self, draft: Draft, figures: Mapping[str, Any], name: str) -> None:
         """Say it all for these rules."""
+        self._shown = draft, figures, name
         clear(self._groups)
         for look, heading in _HEADINGS.items():
             names = [column for column in draft.columns if draft.treatment(column).look == look]
@@ -103,9 +111,11 @@ class _Group(QWidget):
         shown = []
         for name in names[:40]:
             words = draft.treatment(name).words
-            shown.append(name if look in ("keep", "pseudonym") else f"{name} ({tr(words.key, **words.values)})")
+            rule = tr(words.key, **words.values)
+            beside = f"（{rule}）" if speech().language == "zh" else f" ({rule})"
+            shown.append(name if look in ("keep", "pseudonym") else f"{name}{beside}")
         text = Label("", "body", "text", wrap=True)
-        text.put(tr(", ").join(shown) + (" …" if len(names) > 40 else ""))
+        text.put(("、" if speech().language == "zh" else ", ").join(shown) + (" …" if len(names) > 40 else ""))
         lines.addWidget(text)
         if look == "pseudonym":
             note = "Made with the vault key “{key}”; rows stay linkable for whoever holds it."

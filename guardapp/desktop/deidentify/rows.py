@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt, Signal
-from PySide6.QtGui import QFontMetricsF, QKeyEvent, QWheelEvent
+from PySide6.QtGui import QFontMetricsF, QKeyEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QHBoxLayout, QScrollBar, QSizePolicy, QVBoxLayout, QWidget
 
 from guardapp.desktop import wording
 from guardapp.desktop.deidentify.table_desk import rows_a_page
-from guardapp.desktop.i18n import call_it
+from guardapp.desktop.i18n import call_it, say
 from guardapp.desktop.kit import (
     Card,
     Cell,
@@ -38,6 +38,7 @@ _PAGES_KEPT = 8
 _LONGEST = 160
 """Characters of a cell that are kept; no cell is wide enough to show more."""
 
+_LEGEND_FITS = 760
 _NARROW, _WIDE = 48, 168
 _PSEUDONYM = 128
 """Widest column for a pseudonym: its first letters tell it apart, and the final one differs from the preview's."""
@@ -230,9 +231,13 @@ class PreviewPair(Card):
 
     def _lay_out(self) -> None:
         legend = row(gap=16)
+        self._legend: list[IconLabel] = []
         for state, text in (("pseudonym", "Pseudonym"), ("generalise", "Generalised"), ("suppress", "Suppressed")):
             found = tokens.treatment(state)
-            legend.addWidget(IconLabel(found.icon, text, found.color, role="small", size=tokens.icon_size("inline")))
+            entry = IconLabel(found.icon, text, found.color, role="small", size=tokens.icon_size("inline"))
+            say(entry, text, into="setToolTip")
+            legend.addWidget(entry)
+            self._legend.append(entry)
         heads = QHBoxLayout()
         heads.setSpacing(0)
         left = row(ElidedLabel("Original", "strong"), None, margins=(12, 0, 12, 0))
@@ -265,6 +270,12 @@ class PreviewPair(Card):
         whole.addWidget(hline())
         whole.addWidget(foot)
         self.body.addLayout(whole)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        # in a narrow window the icons speak, with their words in the tooltip
+        for entry in self._legend:
+            entry.label.setVisible(self.width() >= _LEGEND_FITS)
 
     # -- what is shown ---------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from guardapp.desktop.deidentify.column_list import ColumnList
@@ -12,8 +13,11 @@ from guardapp.desktop.deidentify.figures import Figures
 from guardapp.desktop.deidentify.rows import PreviewPair
 from guardapp.desktop.deidentify.rules import Draft, to_check
 from guardapp.desktop.deidentify.why_box import WhyBox
-from guardapp.desktop.kit import Card, ErrorCard, Segmented, hline
+from guardapp.desktop.kit import Card, ErrorCard, Segmented, column, hline
 from guardapp.desktop.theme import tokens
+
+_LOW, _LOWEST = 400, 300
+"""Heights below which the reason, then the figures give way to the columns and rows."""
 
 
 class SettingsStep(QWidget):
@@ -39,10 +43,9 @@ class SettingsStep(QWidget):
         self.card.tools.addWidget(self.which)
         self.card.body.addWidget(self.list, 1)
         self.card.body.addWidget(hline())
-        below = QVBoxLayout()
-        below.setContentsMargins(8, 8, 8, 8)
-        below.addWidget(self.why)
-        self.card.body.addLayout(below)
+        self._below = QWidget()
+        self._below.setLayout(column(self.why, margins=(8, 8, 8, 8)))
+        self.card.body.addWidget(self._below)
         self.card.body.setSpacing(0)
         lower = QHBoxLayout()
         lower.setSpacing(tokens.space(4))
@@ -54,6 +57,12 @@ class SettingsStep(QWidget):
         whole.addWidget(self.figures)
         whole.addWidget(self.error)
         whole.addLayout(lower, 1)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        # with the dock open in a low window, what one works on keeps its place
+        self._below.setVisible(self.height() >= _LOW)
+        self.figures.setVisible(self.height() >= _LOWEST)
 
     def open(self, names: Sequence[str]) -> None:
         """A table was opened; nothing is known about its columns yet."""
