@@ -66,6 +66,7 @@ def clinic(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def page(window: Window, qtbot: QtBot) -> DeidentifyPage:
+    window.activateWindow()
     return cast(DeidentifyPage, window.show_page("deidentify"))
 
 
@@ -268,9 +269,7 @@ def test_only_changed_rows_leaves_out_the_others(page: DeidentifyPage, qtbot: Qt
     assert pair.left_model.rowCount() == 0
 
 
-def test_the_column_list_can_be_narrowed_to_what_needs_a_look(
-    page: DeidentifyPage, qtbot: QtBot, clinic: Path
-) -> None:
+def test_the_column_list_can_be_narrowed_to_what_needs_a_look(page: DeidentifyPage, qtbot: QtBot, clinic: Path) -> None:
     opened(qtbot, page, clinic)
     settings = page.settings_step
     settings.which.setFocus()

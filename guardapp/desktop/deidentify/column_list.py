@@ -307,7 +307,13 @@ class ColumnList(QListView):
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         call_it(menu, name)
+        menu.aboutToHide.connect(self._take_focus_back, Qt.ConnectionType.QueuedConnection)
         return menu
+
+    def _take_focus_back(self) -> None:
+        # where no window manager does it, the keyboard would belong to nobody after a menu
+        self.window().activateWindow()
+        self.setFocus(Qt.FocusReason.PopupFocusReason)
 
     def role_menu(self, row: int) -> QMenu:
         """The four roles; the present one is marked."""
