@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from guardapp.desktop.deidentify.column_list import ColumnList
 from guardapp.desktop.deidentify.figures import Figures
-from guardapp.desktop.deidentify.rows import PreviewPair
+from guardapp.desktop.deidentify.preview_pair import PreviewPair
 from guardapp.desktop.deidentify.rules import Draft, to_check
 from guardapp.desktop.deidentify.why_box import WhyBox
 from guardapp.desktop.kit import Card, ErrorCard, Segmented, column, hline

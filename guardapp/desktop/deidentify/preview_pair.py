@@ -1,197 +1,23 @@
-"""Original and protected rows side by side. The window holds the rows that are seen and a few pages around them."""
+"""Original and protected rows side by side, scrolled as one."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt, Signal
-from PySide6.QtGui import QFontMetricsF, QKeyEvent, QResizeEvent, QWheelEvent
+from PySide6.QtCore import QModelIndex, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QScrollBar, QSizePolicy, QVBoxLayout, QWidget
 
 from guardapp.desktop import wording
-from guardapp.desktop.deidentify.table_desk import rows_a_page
+from guardapp.desktop.deidentify.row_pages import Rows, SideModel, column_widths
+from guardapp.desktop.deidentify.row_table import RowTable
 from guardapp.desktop.i18n import call_it, say
-from guardapp.desktop.kit import (
-    Card,
-    Cell,
-    Column,
-    ElidedLabel,
-    Icon,
-    IconLabel,
-    TableModel,
-    TableView,
-    Tick,
-    hline,
-    link,
-    row,
-    vline,
-)
+from guardapp.desktop.kit import Card, Column, ElidedLabel, Icon, IconLabel, Tick, hline, link, row, vline
 from guardapp.desktop.theme import tokens
-from guardapp.desktop.theme.fonts import font, mono
-
-Line = tuple[list[str], list[Any] | None, list[str] | None]
-"""A row as it is, as it will be, and what happens to each cell; the latter two unknown until it is measured."""
-
-_PAGES_KEPT = 8
-_LONGEST = 160
-"""Characters of a cell that are kept; no cell is wide enough to show more."""
 
 _LEGEND_FITS = 760
-_NARROW, _WIDE = 48, 168
-_PSEUDONYM = 128
-"""Widest column for a pseudonym: its first letters tell it apart, and the final one differs from the preview's."""
-_MEASURED_COLUMNS = 200
-"""Columns whose width is fitted to what stands in them; those beyond get the same width."""
-
-
-class Rows(QObject):
-    """Pages of rows, original and protected, by row number; the least used are forgotten.
-
-    wanted(offset, limit): rows that are seen and not here
-    """
-
-    wanted = Signal(int, int)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.total: int | None = None
-        self.size = rows_a_page(1)
-        self._pages: OrderedDict[int, list[Line]] = OrderedDict()
-
-    def clear(self, columns: int) -> None:
-        self.total = None
-        self.size = rows_a_page(columns)
-        self._pages.clear()
-
-    def forget(self) -> None:
-        """The rules have changed: what is here is no longer true."""
-        self._pages.clear()
-
-    def put(self, answer: Mapping[str, Any]) -> None:
-        """Keep a page that came from the helper; without protected rows before anything is known."""
-        original = [[cell[:_LONGEST] for cell in line] for line in answer.get("original", answer.get("rows"))]
-        protected, states = answer.get("protected"), answer.get("states")
-        offset = int(answer["offset"])
-        if protected is None and offset in self._pages:
-            return  # it is here already, and more is known about it
-        lines: list[Line] = [
-            (line, protected[at] if protected else None, states[at] if states else None)
-            for at, line in enumerate(original)
-        ]
-        self._pages[offset] = lines
-        self._pages.move_to_end(offset)
-        while len(self._pages) > _PAGES_KEPT:
-            self._pages.popitem(last=False)
-
-    def get(self, number: int) -> Line | None:
-        """One row, or None while it is not here."""
-        for offset in (number // self.size * self.size, *reversed(self._pages)):
-            page = self._pages.get(offset)
-            if page is not None and offset <= number < offset + len(page):
-                return page[number - offset]
-        return None
-
-    def page_of(self, number: int) -> int:
-        """Where the page begins that holds a row."""
-        return number // self.size * self.size
-
-    def first(self) -> list[Line]:
-        """Any page that is here, to fit column widths to."""
-        return next(iter(self._pages.values()), [])
-
-
-class SideModel(TableModel):
-    """One side of the pair: the rows that are seen now, `numbers` into the table."""
-
-    def __init__(self, rows: Rows, *, protected: bool) -> None:
-        super().__init__()
-        self._rows, self._protected = rows, protected
-        self.numbers: Sequence[int] = ()
-        self.order: list[int] = []
-        """Position on screen to position in the file."""
-
-    def row_total(self) -> int:
-        return len(self.numbers)
-
-    def cell(self, row: int, column: int) -> Cell | None:
-        found = self._rows.get(self.numbers[row])
-        if found is None:
-            return None
-        original, protected, states = found
-        at = self.order[column]
-        if not self._protected:
-            return Cell(original[at] if at < len(original) else "")
-        if protected is None or states is None:
-            return None
-        state, value = states[at], protected[at]
-        if state == "suppress" and value not in (None, "", "*"):
-            return Cell(str(value)[:_LONGEST], color="suppress")  # masked, not hidden whole
-        return Cell("" if value is None else str(value)[:_LONGEST], state, mono=state == "pseudonym")
-
-    def resize(self, numbers: Sequence[int]) -> None:
-        """Show other rows; as many as before is only a repaint."""
-        if len(numbers) == len(self.numbers):
-            self.numbers = numbers
-            self.rows_changed(0, len(numbers) - 1)
-            return
-        self.beginResetModel()
-        self.numbers = numbers
-        self.endResetModel()
-
-
-class RowTable(TableView):
-    """A table whose rows are a window into a longer one: keys and wheel at its ends move the window.
-
-    scrolled(rows): by how many rows; jumped(end): to the first (False) or the last (True) row
-    """
-
-    scrolled = Signal(int)
-    jumped = Signal(bool)
-    resized = Signal()
-
-    def __init__(self, name: str, model: SideModel) -> None:
-        super().__init__(name, model)
-        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
-
-    def fit_columns(self) -> None:
-        """Widths are set by the pair."""
-
-    @property
-    def room(self) -> int:
-        """Whole rows that fit."""
-        return max(1, self.viewport().height() // tokens.height("row"))
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        if event.angleDelta().y() and not event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
-            self.scrolled.emit(-round(event.angleDelta().y() / 40) or (-1 if event.angleDelta().y() > 0 else 1))
-            event.accept()
-        else:
-            super().wheelEvent(event)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        control = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
-        last = self.model().rowCount() - 1
-        at = self.currentIndex().row()
-        if control and event.key() in (Qt.Key.Key_Home, Qt.Key.Key_End):
-            self.jumped.emit(event.key() == Qt.Key.Key_End)
-        elif event.key() in (Qt.Key.Key_PageDown, Qt.Key.Key_PageUp):
-            self.scrolled.emit(self.room if event.key() == Qt.Key.Key_PageDown else -self.room)
-        elif event.key() == Qt.Key.Key_Down and at == last:
-            self.scrolled.emit(1)
-        elif event.key() == Qt.Key.Key_Up and at == 0:
-            self.scrolled.emit(-1)
-        else:
-            super().keyPressEvent(event)
-
-    def event(self, event: QEvent) -> bool:
-        handled = super().event(event)
-        if event.type() == QEvent.Type.Resize:
-            self.resized.emit()
-        return handled
+"""Width of the pair from which the legend has room for words."""
 
 
 class PreviewPair(Card):
@@ -332,7 +158,7 @@ class PreviewPair(Card):
     def _set_columns(self) -> None:
         kept = [at for at, name in enumerate(self._names) if name not in self._dropped]
         order = kept + [at for at, name in enumerate(self._names) if name in self._dropped]
-        widths = self._widths(order)
+        widths = column_widths(self._names, order, self.rows.first())
         for model, table in ((self.left_model, self.left), (self.right_model, self.right)):
             model.order = order
             model.set_columns(
@@ -344,24 +170,6 @@ class PreviewPair(Card):
             for place, width in enumerate(widths):
                 table.setColumnWidth(place, width)
         self._wash()
-
-    def _widths(self, order: Sequence[int]) -> list[int]:
-        """As wide as what stands in the first rows, on either side, within bounds."""
-        plain, letters = QFontMetricsF(font("small")), QFontMetricsF(mono("small"))
-        lines = self.rows.first()[:30]
-        found = []
-        for at in order[:_MEASURED_COLUMNS]:
-            width = plain.horizontalAdvance(self._names[at]) + 22
-            for original, protected, states in lines:
-                width = max(width, plain.horizontalAdvance(original[at][:60]) + 22)
-                if protected is not None and states is not None:
-                    text = str(protected[at] or "")[:60]
-                    if states[at] == "pseudonym":
-                        width = max(width, min(letters.horizontalAdvance(text) + 38, _PSEUDONYM))
-                    else:
-                        width = max(width, plain.horizontalAdvance(text) + (38 if states[at] else 22))
-            found.append(round(min(max(width, _NARROW), _WIDE)))
-        return found + [120] * (len(order) - len(found))
 
     def _wash(self) -> None:
         if self._chosen not in self._names:
