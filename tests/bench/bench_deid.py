@@ -124,6 +124,8 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--peer", help="an interpreter with anonypy and pycanon")
     arguments = options.parse_args()
+    if not ADULT.exists():
+        raise SystemExit("skipped: the Adult table (../shared/data/arx-adult) is not here")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         small, _ = adult(PEER_ROWS, folder)
@@ -150,7 +152,8 @@ def main() -> None:
     ]  # fmt: skip
     table = ["| task | guardapp | peer | ratio |", "|---|---|---|---|"]
     table += [f"| {' | '.join(row)} |" for row in rows]
-    note = f"Largest resident memory of the whole run, the million-row tables included: {memory:.0f} MiB."
+    note = "Medians of three on whatever else the machine was doing; the ratios are of one run. "
+    note += f"Largest resident memory of the whole run, the million-row tables included: {memory:.0f} MiB."
     section = "\n".join([MARKS[0], "## De-identification", "", *table, "", note, MARKS[1]])
     print(section)
     text = REPORT.read_text(encoding="utf-8") if REPORT.exists() else "# Benchmarks\n"

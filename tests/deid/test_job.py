@@ -116,6 +116,16 @@ def test_the_written_policy_repeats_the_result(tmp_path: Path) -> None:
     assert str(tmp_path) not in (tmp_path / "out" / "policy.yaml").read_text()
 
 
+def test_the_table_the_policy_and_its_hierarchies_count_as_inputs(tmp_path: Path) -> None:
+    named = DeidSpec(input=tmp_path / "t.csv", policy=tmp_path / "policy.yaml")
+    assert named.inputs() == [tmp_path / "t.csv", tmp_path / "policy.yaml"]
+    inline = DeidSpec.model_validate(
+        {"input": "t.csv", "policy": {"columns": {"a": {"role": "quasi", "hierarchy": "a.csv"}}}},
+        context={"base": tmp_path},
+    )
+    assert inline.inputs() == [tmp_path / "t.csv", tmp_path / "a.csv"]
+
+
 def test_parquet_keeps_types_nulls_and_format(tmp_path: Path) -> None:
     table = pa.table({"age": [30, 31, None, None] * 5, "score": [1.5, None] * 10, "who": ["a", None] * 10})
     parquet.write_table(table, tmp_path / "t.parquet")
