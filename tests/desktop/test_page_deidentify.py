@@ -103,7 +103,7 @@ def click_part(qtbot: QtBot, page: DeidentifyPage, name: str, part: str) -> None
 def finish(qtbot: QtBot, page: DeidentifyPage) -> None:
     """Wait until the job that was queued has ended and is shown."""
     qtbot.waitUntil(lambda: page.step == OUTCOME, timeout=15_000)
-    qtbot.waitUntil(lambda: (row := page.services.jobs.row(page._job)) is not None and row.is_over, timeout=30_000)
+    qtbot.waitUntil(lambda: page.jobs.row is not None and page.jobs.row.is_over, timeout=30_000)
     qtbot.waitUntil(lambda: not page.outcome._progress.isVisible(), timeout=5_000)
 
 
@@ -141,7 +141,7 @@ def test_a_table_is_protected_by_mouse_and_the_file_keeps_the_promise(
     qtbot.mouseClick(page.primary, LEFT)
     finish(qtbot, page)
     assert page.outcome.verdict.headline.text() == "Every row looks like at least 4 others"
-    job = page.services.jobs.row(page._job)
+    job = page.jobs.row
     assert job is not None
     written = rows_of(job.folder / "clinic.protected.csv")
     groups = Counter((row["age"], row["sex"], row["ward"]) for row in written)
@@ -183,7 +183,7 @@ def test_the_same_is_done_with_the_keyboard_alone(page: DeidentifyPage, qtbot: Q
     page.primary.setFocus()
     qtbot.keyClick(page.primary, Qt.Key.Key_Space)
     finish(qtbot, page)
-    job = page.services.jobs.row(page._job)
+    job = page.jobs.row
     assert job is not None
     assert job.name == "clinic-2"
     written = rows_of(job.folder / "clinic.protected.csv")
@@ -361,7 +361,7 @@ def test_a_finished_job_is_shown_again_from_the_queue(
     qtbot.mouseClick(page.primary, LEFT)
     qtbot.mouseClick(page.primary, LEFT)
     finish(qtbot, page)
-    job = page.services.jobs.row(page._job)
+    job = page.jobs.row
     assert job is not None
     qtbot.mouseClick(page.other, LEFT)
     assert page.step == INPUT
@@ -407,3 +407,18 @@ def test_the_window_keeps_a_few_pages_of_a_long_table(page: DeidentifyPage, qtbo
         qtbot.waitUntil(lambda: pair.right_model.cell(0, 0) is not None, timeout=10_000)
     assert pair.left_model.rowCount() <= 40
     assert sum(len(held) for held in pair.rows._pages.values()) <= 600
+
+
+def test_a_helper_that_dies_is_started_again_and_the_rules_stay(
+    page: DeidentifyPage, qtbot: QtBot, clinic: Path
+) -> None:
+    opened(qtbot, page, clinic)
+    page._set_role("ward", "quasi")
+    process = page.desk._session._process
+    assert process is not None
+    qtbot.waitUntil(lambda: "preview" in page.desk._asked, timeout=5_000)
+    process.kill()
+    measured(qtbot, page)
+    assert page.draft is not None
+    assert page.draft.quasi == ["age", "sex", "ward"]
+    assert not page.settings_step.error.isVisible()
