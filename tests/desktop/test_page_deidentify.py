@@ -413,12 +413,39 @@ def test_a_helper_that_dies_is_started_again_and_the_rules_stay(
     page: DeidentifyPage, qtbot: QtBot, clinic: Path
 ) -> None:
     opened(qtbot, page, clinic)
-    page._set_role("ward", "quasi")
     process = page.desk._session._process
     assert process is not None
-    qtbot.waitUntil(lambda: "preview" in page.desk._asked, timeout=5_000)
     process.kill()
+    qtbot.waitUntil(lambda: page.desk._session._process is None, timeout=5_000)
+    page._set_role("ward", "quasi")
     measured(qtbot, page)
     assert page.draft is not None
     assert page.draft.quasi == ["age", "sex", "ward"]
     assert not page.settings_step.error.isVisible()
+
+
+def test_another_target_is_chosen_from_the_menu(page: DeidentifyPage, qtbot: QtBot, clinic: Path) -> None:
+    opened(qtbot, page, clinic)
+    qtbot.mouseClick(page.more, LEFT)
+    more = menu()
+    targets = entry(more, "Smallest group to aim at").menu()
+    assert isinstance(targets, QMenu)
+    entry(targets, "k = 10").trigger()
+    more.close()
+    measured(qtbot, page)
+    assert page.draft is not None
+    assert page.draft.k == 10
+    assert page.settings_step.figures.k._verdict.label.text() == "target at least 10"
+
+
+def test_a_very_wide_table_opens_and_stays_small_in_the_window(
+    page: DeidentifyPage, qtbot: QtBot, tmp_path: Path
+) -> None:
+    path = tmp_path / "wide.csv"
+    names = [f"c{n}" for n in range(3_000)]
+    lines = [",".join(names), *(",".join(str((n * row) % 7) for n in range(3_000)) for row in range(40))]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    page.open_file(path)
+    qtbot.waitUntil(lambda: page.draft is not None and not page.desk.busy, timeout=30_000)
+    assert page.settings_step.list.columns.rowCount() == 3_000
+    assert page.settings_step.pair.rows.size <= 5

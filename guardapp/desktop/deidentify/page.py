@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QFrame, QMenu, QScrollArea, QStackedWidget, QWidget
+from PySide6.QtWidgets import QMenu, QStackedWidget
 
 from guardapp.desktop.deidentify import page_words
+from guardapp.desktop.deidentify.more_menu import more_menu
 from guardapp.desktop.deidentify.outcome import Outcome
 from guardapp.desktop.deidentify.page_jobs import PageJobs
 from guardapp.desktop.deidentify.policy_files import NO_TABLE, fit, write_rules
 from guardapp.desktop.deidentify.review import Review
 from guardapp.desktop.deidentify.rule_sheet import ask_rule
 from guardapp.desktop.deidentify.rules import Draft
+from guardapp.desktop.deidentify.scrolling import scrolling
 from guardapp.desktop.deidentify.settings_step import SettingsStep
 from guardapp.desktop.deidentify.start_step import StartStep
 from guardapp.desktop.deidentify.table_desk import TableDesk, rows_a_page
-from guardapp.desktop.i18n import tr
 from guardapp.desktop.kit import Button, Footer, IconButton, Steps
 from guardapp.desktop.page import Page, Services
 from guardapp.errors import GuardError
 from guardapp.resource_files import resource
 
 INPUT, SETTINGS, REVIEW, OUTCOME = range(4)
-_TARGETS = (2, 3, 5, 7, 10, 15, 20, 30, 50, 100)
+_RULES = "Rules (*.yaml *.yml);;All files (*)"
 _PRIMARY = ("Go on with this table", "Review & queue", "Add to the queue", "Open folder")
 _TABLES = "Tables (*.csv *.tsv *.txt *.csv.gz *.parquet);;All files (*)"
 
@@ -295,25 +296,22 @@ class DeidentifyPage(Page):
         self.desk.try_policy(draft.policy(), draft.k, draft.tradeoff_ks(), settings.pair.visible_from, limit)
         self._say()
 
-    def _set_role(self, name: str, role: str) -> None:
+    def _change(self, act: Callable[[Draft], None]) -> None:
         if self.draft is not None:
-            self.draft.set_role(name, role, self._suggested.get(name))
+            act(self.draft)
             self._changed()
+
+    def _set_role(self, name: str, role: str) -> None:
+        self._change(lambda draft: draft.set_role(name, role, self._suggested.get(name)))
 
     def _set_rule(self, name: str, rule: object, hierarchy: object) -> None:
-        if self.draft is not None:
-            self.draft.set_rule(name, rule, hierarchy)
-            self._changed()
+        self._change(lambda draft: draft.set_rule(name, rule, hierarchy))
 
     def _set_k(self, k: int) -> None:
-        if self.draft is not None and k != self.draft.k:
-            self.draft.set_k(k)
-            self._changed()
+        self._change(lambda draft: draft.set_k(k))
 
     def _set_target(self, target: int) -> None:
-        if self.draft is not None:
-            self.draft.set_target(target)
-            self._changed()
+        self._change(lambda draft: draft.set_target(target))
 
     def _ask_rule(self, name: str) -> None:
         profile = self.settings_step.profile(name)
@@ -321,34 +319,23 @@ class DeidentifyPage(Page):
             ask_rule(self.window(), profile, self.draft.columns[name], partial(self._set_rule, name))
 
     def _undo(self) -> None:
-        if self.draft is not None and self.step == SETTINGS and self.draft.can_undo:
-            self.draft.undo()
-            self._changed()
+        if self.step == SETTINGS:
+            self._change(Draft.undo)
 
     def _redo(self) -> None:
-        if self.draft is not None and self.step == SETTINGS and self.draft.can_redo:
-            self.draft.redo()
-            self._changed()
+        if self.step == SETTINGS:
+            self._change(Draft.redo)
 
     def _open_more(self) -> None:
         self.more_menu().popup(self.more.mapToGlobal(QPoint(0, self.more.height())))
 
     def more_menu(self) -> QMenu:
-        """What is needed less often: the target, loading rules, another table."""
-        menu = QMenu(self)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        if self.draft is not None and self.draft.target is not None:
-            targets = menu.addMenu(tr("Smallest group to aim at"))
-            for k in _TARGETS:
-                action = targets.addAction(f"k = {k}")
-                action.setCheckable(True)
-                action.setChecked(k == self.draft.target)
-                action.triggered.connect(partial(self._set_target, k))
-        menu.addAction(tr("Load rules…")).triggered.connect(
-            lambda: self.services.choose_file(self._open_policy, "Load rules…", "Rules (*.yaml *.yml);;All files (*)")
-        )
-        menu.addAction(tr("Choose a table…")).triggered.connect(self._choose)
-        return menu
+        """What is needed less often."""
+        target = self.draft.target if self.draft is not None else None
+        return more_menu(self, target, self._set_target, self._choose_rules, self._choose)
+
+    def _choose_rules(self) -> None:
+        self.services.choose_file(self._open_policy, "Load rules…", _RULES)
 
     # -- measuring -------------------------------------------------------------------------------------------------
 
@@ -426,17 +413,3 @@ class DeidentifyPage(Page):
     def _job_done(self, row: Any, report: dict[str, Any]) -> None:
         self.outcome.show_done(row, report)
         self._say()
-
-
-def scrolling(content: QWidget) -> QScrollArea:
-    """A step that may be higher than a low window."""
-    area = QScrollArea()
-    area.setWidgetResizable(True)
-    area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    area.viewport().setAutoFillBackground(False)
-    content.setProperty("k", "scrolled")
-    area.setWidget(content)
-    content.setAutoFillBackground(False)
-    return area

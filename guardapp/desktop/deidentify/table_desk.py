@@ -65,7 +65,7 @@ class TableDesk(QObject):
     @property
     def busy(self) -> bool:
         """Whether figures are still to come."""
-        return self._settle.isActive() or "preview" in self._asked
+        return self._settle.isActive() or "preview" in self._asked or "open" in self._asked
 
     def open(self, path: Path) -> None:
         """Look at a table; `head`, then `profiled` follow, or `refused`."""
@@ -127,7 +127,10 @@ class TableDesk(QObject):
         self.curved.emit({"points": [], "unreachable": []})
 
     def _unmeasurable(self, error: GuardError) -> None:
-        if error.code == "session.ended" and self._path is not None and not self._revived:
+        lost = error.code in ("session.ended", "session.bad-request")
+        if lost and "open" in self._asked:
+            return  # it is being opened again
+        if lost and self._path is not None and not self._revived:
             # one crash is mended silently; a second one in a row is told
             self._revived = True
             self._curve_of = ""
@@ -145,7 +148,7 @@ class TableDesk(QObject):
         self._wanted = offset
         self._drop("page_of")
         # what the file says is here at once, what becomes of it when it is measured
-        self._ask("page", {"offset": offset, "limit": limit}, self.page.emit, self.refused.emit)
+        self._ask("page", {"offset": offset, "limit": limit}, self.page.emit, self._unmeasurable)
         request = {"policy": self._policy, "k": self._k, "offset": offset, "limit": limit}
         self._ask("page_of", request, self.page.emit, self._unmeasurable, do="preview")
 
