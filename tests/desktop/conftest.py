@@ -29,7 +29,8 @@ def dressed(qapp: QApplication) -> QApplication:
 
 def _busy() -> list[str]:
     """Threads that run and timers that tick."""
-    found = [o for o in gc.get_objects() if isinstance(o, QThread | QTimer) and shiboken6.isValid(o)]
+    # by type(), since isinstance() also asks an object for its __class__, which torch's deprecated ones warn about
+    found = [o for o in gc.get_objects() if issubclass(type(o), QThread | QTimer) and shiboken6.isValid(o)]
     return [type(o).__name__ for o in found if (o.isRunning() if isinstance(o, QThread) else o.isActive())]
 
 
