@@ -58,6 +58,11 @@ class Watch(QObject):
 def since_process_start() -> float:
     """Seconds since this process was started by the operating system."""
     now = time.time()
+    stat = Path("/proc/self/stat")
+    if stat.exists():
+        # psutil counts from the boot time in whole seconds, which is off by up to one; the kernel counts in ticks
+        ticks = int(stat.read_text().rsplit(")", 1)[1].split()[19])
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
     import psutil
 
     return now - psutil.Process(os.getpid()).create_time()
