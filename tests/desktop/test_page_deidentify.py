@@ -143,7 +143,8 @@ def test_a_table_is_protected_by_mouse_and_the_file_keeps_the_promise(
     assert page.outcome.verdict.headline.text() == "Every row looks like at least 4 others"
     job = page.jobs.row
     assert job is not None
-    written = rows_of(job.folder / "clinic.protected.csv")
+    assert job.result is not None
+    written = rows_of(job.folder / job.result["table"])
     groups = Counter((row["age"], row["sex"], row["ward"]) for row in written)
     assert len(written) == ROWS
     assert min(groups.values()) >= 5
@@ -186,7 +187,7 @@ def test_the_same_is_done_with_the_keyboard_alone(page: DeidentifyPage, qtbot: Q
     job = page.jobs.row
     assert job is not None
     assert job.name == "clinic-2"
-    written = rows_of(job.folder / "clinic.protected.csv")
+    written = rows_of(job.folder / job.result["table"])
     assert "email" not in written[0]
     assert min(Counter((row["age"], row["sex"]) for row in written).values()) >= 7
 

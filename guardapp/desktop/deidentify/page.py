@@ -410,6 +410,6 @@ class DeidentifyPage(Page):
             self.outcome.show_job(row)
             self._say()
 
-    def _job_done(self, row: Any, report: dict[str, Any]) -> None:
+    def _job_done(self, row: Any, report: dict[str, Any], arrived: bool) -> None:
         self.outcome.show_done(row, report)
-        self._say()
+        self._go(OUTCOME if arrived else self.step)

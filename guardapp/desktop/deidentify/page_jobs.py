@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 
 class PageJobs(QObject):
-    """arrived(row): a job is to be shown from now on; went_on(row): it is further than it was, or over;
-    done(row, report): it is done, and this is what was counted in the written file; refused(error): no report
+    """arrived(row): a job is to be shown from now on; went_on(row): it is further than it was, or has failed;
+    done(row, report, arrived): it is done, and this is what was counted in the written file; arrived: it is to be
+    shown from now on; refused(error): there is no report
     """
 
     arrived = Signal(object)
     went_on = Signal(object)
-    done = Signal(object, object)
+    done = Signal(object, object, bool)
     refused = Signal(object)
 
     def __init__(self, services: Services, parent: QObject) -> None:
@@ -62,22 +63,23 @@ class PageJobs(QObject):
         if self._known is not None and row.id not in self._known:
             self.open(row)
         elif row.id == self._id:
-            self.went_on.emit(row)
-            self._read(row)
+            self._tell(row, self.went_on.emit, arrived=False)
 
     def open(self, row: Any) -> None:
         """Show a job, whatever its state."""
         self._id, self._known = row.id, None
-        self.arrived.emit(row)
-        self._read(row)
+        self._tell(row, self.arrived.emit, arrived=True)
 
-    def _read(self, row: Any) -> None:
+    def _tell(self, row: Any, how: Callable[[Any], object], *, arrived: bool) -> None:
         if row.state == "done":
-            self._services.background(lambda: _report(row.folder), partial(self._told, row), self.refused.emit)
+            then = partial(self._read, row, arrived)
+            self._services.background(lambda: _report(row.folder), then, self.refused.emit)
+        else:
+            how(row)
 
-    def _told(self, row: Any, report: dict[str, Any]) -> None:
+    def _read(self, row: Any, arrived: bool, report: dict[str, Any]) -> None:
         if row.id == self._id:
-            self.done.emit(row, report)
+            self.done.emit(row, report, arrived)
 
     def again(self) -> None:
         self._services.jobs.retry([self._id])
