@@ -443,10 +443,10 @@ def test_a_very_wide_table_opens_and_stays_small_in_the_window(
     page: DeidentifyPage, qtbot: QtBot, tmp_path: Path
 ) -> None:
     path = tmp_path / "wide.csv"
-    names = [f"c{n}" for n in range(3_000)]
-    lines = [",".join(names), *(",".join(str((n * row) % 7) for n in range(3_000)) for row in range(40))]
+    names = [f"c{n}" for n in range(1_200)]
+    lines = [",".join(names), *(",".join(str((n * row) % 7) for n in range(1_200)) for row in range(40))]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     page.open_file(path)
     qtbot.waitUntil(lambda: page.draft is not None and not page.desk.busy, timeout=30_000)
-    assert page.settings_step.list.columns.rowCount() == 3_000
+    assert page.settings_step.list.columns.rowCount() == 1_200
     assert page.settings_step.pair.rows.size <= 5
