@@ -151,10 +151,8 @@ def main() -> None:
     table = ["| task | guardapp | peer | ratio |", "|---|---|---|---|"]
     table += [f"| {' | '.join(row)} |" for row in rows]
     print("\n".join(table))
-    print(
-        "\nMedians of three; the ratios are of one run. Largest resident memory of the whole run, the million-row tables"
-    )
-    print(f"included: {memory:.0f} MiB.")
+    print("\nMedians of three; the ratios are of one run. Largest resident memory of the whole run, the million-row")
+    print(f"tables included: {memory:.0f} MiB.")
 
 
 if __name__ == "__main__":

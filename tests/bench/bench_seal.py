@@ -1,10 +1,10 @@
 """Sealing and opening beside `cp` of the same file in the same run.
 
-    python -m tests.bench.bench_seal [--mib 2048] [--rounds 5] [--write]
+    python -m tests.bench.bench_seal [--mib 2048] [--rounds 5]
 
 Every round does all of it once, so that what else the machine does meets each alike; ratios are taken within a round,
 and their median is reported. The file is read once before, so that it is in the page cache; what was written is synced
-and removed between the measurements, outside the time. --write updates its own section of docs/benchmarks.md.
+and removed between the measurements, outside the time.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import re
 import statistics
 import subprocess
 import sys
