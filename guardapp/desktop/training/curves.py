@@ -11,7 +11,7 @@ from guardapp.desktop.kit.plot_parts import Series
 from guardapp.desktop.kit.plots import PlotCard
 from guardapp.desktop.theme.fonts import font
 from guardapp.desktop.theme.state import theme
-from guardapp.desktop.training.live import Curve, Live, rounded_up
+from guardapp.desktop.training.live import Curve, Live, at_least_one_digit, exponent, rounded_up
 
 _AXIS = 40
 """Width of both left axes, so that the plots' x axes lie above each other."""
@@ -27,7 +27,7 @@ class Curves(Card):
         self.loss = PlotCard(
             "Loss",
             [
-                Series("training", "training", kind="live"),
+                Series("training", "training, with noise", kind="live"),
                 Series("validation", "validation", 1, kind="live", points=True),
             ],
             framed=False,
@@ -46,7 +46,7 @@ class Curves(Card):
             plot.plot.getPlotItem().getAxis("left").setWidth(_AXIS)
             plot.setMinimumHeight(120)
         self._line = hline()
-        self._end = pg.TextItem(anchor=(1, 0))
+        self._end = pg.TextItem(anchor=(1, -0.4))
         self._end.setVisible(False)
         self.epsilon.plot.addItem(self._end, ignoreBounds=True)
         self._end_at: tuple[float, float] | None = None
@@ -115,10 +115,10 @@ class Curves(Card):
         for plot in (self.loss, self.epsilon):
             plot.set_x_range(0, max(last, 1e-9))
         if budget is not None:
-            self.epsilon.set_y_range(0, budget * _HEADROOM)
-            self.epsilon.set_limit(budget, "budget ε = {value}", value=f"{budget:g}")
+            self.epsilon.set_y_range(-0.04 * budget, budget * _HEADROOM)
+            self.epsilon.set_limit(budget, "budget ε = {value}", value=at_least_one_digit(budget))
         if delta is not None:
-            self.epsilon.title.say("Privacy spent, ε at δ = {delta}, by epoch", delta=f"{delta:g}")
+            self.epsilon.title.say("Privacy spent, ε at δ = {delta}, by epoch", delta=exponent(delta))
 
     def _place(self, live: Live, *, ended: bool) -> None:
         """What moves with every step: the stairs of what is spent, what is still predicted, the “now” line."""
@@ -133,7 +133,7 @@ class Curves(Card):
             self.loss.set_now(None)
             self.epsilon.set_now(None)
             return
-        self.loss.set_now(now, loss, "now {value}", value=f"{loss:.2f}")
+        self.loss.set_now(now, loss, "now {value}", value=f"{loss:.2f}".replace("-", "−"))
         self.epsilon.set_now(now, live.spent, "now {value}", value=rounded_up(live.spent))
 
 

@@ -21,6 +21,7 @@ from guardapp.desktop.training.data_step import DataStep
 from guardapp.desktop.training.desk import TrainingDesk
 from guardapp.desktop.training.draft import Draft, of_spec, starting
 from guardapp.desktop.training.job_view import JobView
+from guardapp.desktop.training.live import at_least_one_digit, exponent
 from guardapp.desktop.training.review import Review
 from guardapp.desktop.training.start_step import StartStep
 from guardapp.errors import GuardError
@@ -97,6 +98,8 @@ class TrainingPage(Page):
         self.back.clicked.connect(self._go_back)
         self.other.clicked.connect(self._start_over)
         self.primary.clicked.connect(self._press)
+        for field in (self.data.bound, self.review.name):
+            field.returnPressed.connect(self.primary.click)
         self.services.vault.changed.connect(self._budget_changed)
 
     # -- where one is ----------------------------------------------------------------------------------------------
@@ -109,10 +112,11 @@ class TrainingPage(Page):
     def _go(self, at: int) -> None:
         arrived = at != self._at
         self._at = at
+        if at != JOB:
+            self.job.leave()
         views: dict[int, QWidget] = {START: self.start, DATA: self.data, REVIEW: self.review}
         self.stack.setCurrentWidget(views.get(at, self.bench))
         if at == SETTINGS and self.draft is not None and arrived:
-            self.job.leave()
             self.bench.show_draft(self.draft)
             self._show_data_facts()
             self._predict()
@@ -151,7 +155,6 @@ class TrainingPage(Page):
             self._queue()
 
     def _start_over(self) -> None:
-        self.job.leave()
         self._go(DATA if self.draft is not None else START)
 
     def _to_review(self) -> None:
@@ -202,8 +205,8 @@ class TrainingPage(Page):
             text,
             steps=wording.number(int(plan["steps"])),
             batch=wording.number(int(plan["batch"])),
-            target=f"{draft.epsilon:g}",
-            delta=f"{draft.delta:g}",
+            target=at_least_one_digit(draft.epsilon or 0.0),
+            delta=exponent(draft.delta or 0.0),
         )
 
     def _say_header(self) -> None:
@@ -382,6 +385,7 @@ class TrainingPage(Page):
     def _settings_changed(self) -> None:
         if self.draft is not None and self._at == SETTINGS:
             self.draft = self.bench.panel.read(self.draft)
+            self.bench.panel.say_hint(self.draft)
             self._predict()
             self._say()
 

@@ -1,0 +1,35 @@
+"""A column that scrolls when it is higher than its place, and only then."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QFrame, QLayout, QScrollArea, QWidget
+
+
+class Scrolled(QScrollArea):
+    """Holds a layout of cards or fields; the scroll bar is the only part that takes no keyboard focus."""
+
+    def __init__(self, layout: QLayout) -> None:
+        super().__init__()
+        self._inner = QWidget()
+        self._inner.setProperty("k", "scrolled")
+        self._inner.setLayout(layout)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.viewport().setAutoFillBackground(False)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setWidget(self._inner)
+        self._inner.setAutoFillBackground(False)
+
+    def fit(self) -> None:
+        """Ask for the height that the text needs at this width; Qt would ask for that of a narrower column."""
+        layout = self._inner.layout()
+        if layout is not None:
+            layout.activate()
+            self._inner.setMinimumHeight(max(layout.heightForWidth(self.viewport().width()), 1))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.fit()
