@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pyqtgraph as pg
-from PySide6.QtWidgets import QVBoxLayout
+from PySide6.QtWidgets import QSizePolicy, QVBoxLayout
 
 from guardapp.desktop.i18n import tr
 from guardapp.desktop.kit import Card, hline
@@ -15,7 +15,7 @@ from guardapp.desktop.training.live import Curve, Live, at_least_one_digit, expo
 
 _AXIS = 40
 """Width of both left axes, so that the plots' x axes lie above each other."""
-_HEADROOM = 1.22
+_HEADROOM = 1.28
 """Of the ε axis above the budget line, for its name."""
 
 
@@ -44,9 +44,11 @@ class Curves(Card):
         self.loss.link(self.epsilon)
         for plot in (self.loss, self.epsilon):
             plot.plot.getPlotItem().getAxis("left").setWidth(_AXIS)
-            plot.setMinimumHeight(120)
+            # as high as there is room, and no less than the axis needs
+            plot.plot.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
+            plot.setMinimumHeight(160)
         self._line = hline()
-        self._end = pg.TextItem(anchor=(1, -0.4))
+        self._end = pg.TextItem(anchor=(1, -0.9))
         self._end.setVisible(False)
         self.epsilon.plot.addItem(self._end, ignoreBounds=True)
         self._end_at: tuple[float, float] | None = None

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import Signal
+from PySide6.QtGui import QFontMetrics, QResizeEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from guardapp.desktop import wording
 from guardapp.desktop.i18n import tr
 from guardapp.desktop.kit import Button, Card, ElidedLabel, ErrorCard, Label, ProgressBar, SoftFrame, row
 from guardapp.desktop.theme import tokens
+from guardapp.desktop.theme.fonts import font
 from guardapp.desktop.training.live import Live, at_least_one_digit, rounded_up
 from guardapp.errors import GuardError
 
@@ -18,6 +20,27 @@ _LOST = (
     "Cancel this training? What was learned so far is deleted and no model is written. The privacy budget that is "
     "spent stays spent: ε = {spent}."
 )
+
+
+class Headline(ElidedLabel):
+    """The sentence as large as it fits: first in the size of a verdict, then in that of a title."""
+
+    def __init__(self) -> None:
+        super().__init__("", "hero")
+
+    def setText(self, text: str) -> None:
+        super().setText(text)
+        self._choose_size()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._choose_size()
+
+    def _choose_size(self) -> None:
+        self.setMinimumHeight(QFontMetrics(font("hero")).height())
+        sizes = [font(role) for role in ("hero", "h2", "h3")]
+        fitting = [one for one in sizes if QFontMetrics(one).horizontalAdvance(self._whole) <= self.width()]
+        self.setFont((fitting or sizes[-1:])[0])
 
 
 class Hero(QWidget):
@@ -32,7 +55,7 @@ class Hero(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.headline = ElidedLabel("", "hero")
+        self.headline = Headline()
         self.sentence = Label("", "body", "muted", wrap=True)
         self.bar = ProgressBar("Progress of the job")
         self.figures = [ElidedLabel("", "small", "muted") for _ in range(4)]
@@ -48,7 +71,9 @@ class Hero(QWidget):
         self.lost = Label("", "body", wrap=True)
         self.keep = Button("Keep training", compact=True)
         self.sure = Button("Cancel the training", "danger", compact=True)
-        self.confirm.setLayout(row(self.lost, self.keep, self.sure, margins=(12, 8, 12, 8)))
+        asking = row(self.lost, self.keep, self.sure, margins=(12, 8, 12, 8))
+        asking.setStretch(0, 1)
+        self.confirm.setLayout(asking)
         self.confirm.hide()
         self.error = ErrorCard(closable=False)
         self.error.hide()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
@@ -133,6 +134,20 @@ class SettingsPanel(Card):
         self._fill(draft)
         self._set_locked(True)
         self.show_plan(facts)
+
+    def show_found(self, found: Mapping[str, Any] | None) -> None:
+        """What is in the data, below its name; None where it is not known."""
+        if found is None:
+            self.facts.put("")
+            return
+        n, classes = wording.number(int(found["examples"])), found["class_count"]
+        if found["kind"] == "image":
+            _, height, width = found["shape"]
+            text = "{n} images, {height} × {width}, {classes} classes"
+            self.facts.say(text, n=n, height=height, width=width, classes=classes)
+        else:
+            text = "{n} rows, {columns} columns, {classes} classes"
+            self.facts.say(text, n=n, columns=found["columns"], classes=classes)
 
     def _fill(self, draft: Draft) -> None:
         icon = "ph.table" if draft.kind == "table" else "ph.image"
