@@ -39,7 +39,7 @@ class Headline(ElidedLabel):
     def _choose_size(self) -> None:
         self.setMinimumHeight(QFontMetrics(font("hero")).height())
         sizes = [font(role) for role in ("hero", "h2", "h3")]
-        fitting = [one for one in sizes if QFontMetrics(one).horizontalAdvance(self._whole) <= self.width()]
+        fitting = [one for one in sizes if QFontMetrics(one).horizontalAdvance(self._whole) + 8 <= self.width()]
         self.setFont((fitting or sizes[-1:])[0])
 
 
@@ -280,7 +280,7 @@ _STATES = {
     "running": "planning",
     "paused": "paused",
     "interrupted": "interrupted",
-    "failed": "failed",
+    "failed": "stopped by an error",
     "cancelled": "cancelled",
     "skipped": "skipped",
     "done": "done",

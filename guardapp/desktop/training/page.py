@@ -185,7 +185,7 @@ class TrainingPage(Page):
         assert footer is not None
         footer.setVisible(at in (DATA, SETTINGS, REVIEW))
         reason = {DATA: known.why_no_settings, SETTINGS: known.why_not}.get(at, str)()
-        self.primary.say({DATA: "Choose settings", REVIEW: "Queue"}.get(at, "Review & queue"))
+        self.primary.say({DATA: "Choose settings", REVIEW: "Queue the training"}.get(at, "Review & queue"))
         if reason:
             self.primary.why_disabled(reason, **known.values())
         else:

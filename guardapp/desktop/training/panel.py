@@ -29,6 +29,8 @@ from guardapp.desktop.training.live import at_least_one_digit, exponent
 from guardapp.desktop.training.scrolled import Scrolled
 
 OTHER = "other"
+_LABEL = 20
+"""Height of a label beside another one: a Greek letter alone is lower than Chinese text."""
 _LOCK = "They decide the guarantee of this job. Copy them to start another."
 _HINT = "Where a field is empty the model's recipe decides. σ follows from ε, δ and the steps."
 _LARGE = "δ should be well below one in the number of rows, here below {limit}."
@@ -100,7 +102,9 @@ class SettingsPanel(Card):
         grid.setVerticalSpacing(tokens.space(3))
         names = ("Target ε", "δ", "Steps", "Batch", "Clip norm", "Noise σ")
         for index, (name, control) in enumerate(zip(names, (*self._fields, self.noise), strict=True)):
-            grid.addWidget(Field(name, control), index // 2, index % 2, Qt.AlignmentFlag.AlignTop)
+            field = Field(name, control)
+            field.label.setMinimumHeight(_LABEL)
+            grid.addWidget(field, index // 2, index % 2, Qt.AlignmentFlag.AlignTop)
         grid.setColumnStretch(0, 1)
         grid.setColumnStretch(1, 1)
         column.addLayout(grid)
