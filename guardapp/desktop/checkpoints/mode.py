@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
+from guardapp.desktop.checkpoints.running import Running
 from guardapp.desktop.kit import DropZone, ErrorCard, row
 from guardapp.desktop.theme import tokens
 from guardapp.errors import GuardError
@@ -42,6 +43,9 @@ class Mode(QWidget):
         self.buttons: list[Button] = []
         self.job = ""
         self._known: set[str] | None = None
+        self.running = Running(services.jobs)
+        services.jobs.refused.connect(self._refused_order)
+        self.parts: tuple[QWidget, ...] = ()
         self.column = QVBoxLayout(self)
         self.column.setContentsMargins(0, 0, 0, 0)
         self.column.setSpacing(tokens.space(4))
@@ -52,6 +56,33 @@ class Mode(QWidget):
     def show_job(self, row: Any) -> None:
         """Show a job of one of `kinds` in its present state."""
 
+    # -- what is shown ---------------------------------------------------------------------------------------------
+
+    def add_parts(self, *parts: QWidget) -> None:
+        """What the mode shows, one at a time; the first one to begin with."""
+        self.parts = parts
+        for part in parts:
+            self.column.addWidget(part, 1)
+            part.setVisible(part is parts[0])
+
+    @property
+    def part(self) -> QWidget:
+        """Which of `parts` is shown."""
+        return next(one for one in self.parts if not one.isHidden())
+
+    def show_part(self, part: QWidget) -> None:
+        arrived = part is not self.part
+        focused = QApplication.focusWidget()
+        mine = focused is None or self.isAncestorOf(focused) or focused in (*self.tools, *self.buttons)
+        for one in self.parts:
+            one.setVisible(one is part)
+        self.moved.emit()
+        if arrived and mine and self.isVisible():
+            self.focus_first()
+
+    def focus_first(self) -> None:
+        """Where the keyboard goes on when another part is shown: never left on a button that has just been hidden."""
+
     def say(self, header: PageHeader, footer: Footer) -> None:
         """Write header and footer, and decide which of `tools` and `buttons` are there."""
 
@@ -59,11 +90,17 @@ class Mode(QWidget):
 
     def queue(self, build: Callable[[], Spec]) -> None:
         """Make a spec off the window's thread, because that imports its kind, and submit it."""
-        self.services.background(build, self._submit)
+        self.services.background(build, self._submit, self._refused_order)
 
     def _submit(self, spec: Spec) -> None:
         self._known = {row.id for row in self.services.jobs.rows}
         self.submitted.emit(spec)
+
+    def _refused_order(self, error: GuardError) -> None:
+        if self.part is self.running and self.running.waiting:
+            self._known = None
+            self.running.show_refusal(error)
+            self.moved.emit()
 
     def forget_job(self) -> None:
         self.job, self._known = "", None
@@ -89,6 +126,14 @@ class Mode(QWidget):
         row = self.row
         if row is not None:
             self.services.open_folder(row.folder)
+
+    def say_waiting(self, footer: Footer) -> None:
+        """The footer while a job waits or runs, or after one that did not come to its end."""
+        row = self.row
+        if row is not None and row.is_over:
+            footer.sentence.say("Nothing was written.")
+        else:
+            footer.sentence.say("You may go on working: the job runs by itself")
 
     def open_report(self) -> None:
         row = self.row

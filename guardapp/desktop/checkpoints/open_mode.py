@@ -11,7 +11,6 @@ from guardapp.desktop import wording
 from guardapp.desktop.checkpoints.flow import Flow
 from guardapp.desktop.checkpoints.mode import Mode, Start
 from guardapp.desktop.checkpoints.recipients import SEALING_TYPES, kind_chips
-from guardapp.desktop.checkpoints.running import Running
 from guardapp.desktop.checkpoints.written import Line, Written
 from guardapp.desktop.kit import Button, Card, CheckLine, Field, FigureLine, FileField, Label, TextField, Tick, clear
 from guardapp.desktop.theme import tokens
@@ -50,12 +49,9 @@ class OpenMode(Mode):
             )
         )
         self._make_settings()
-        self.running = Running(services.jobs)
         self.running.back.connect(self._change)
         self.written = Written()
-        self.parts = (self.start, self.settings, self.running, self.written)
-        for part in self.parts:
-            self.column.addWidget(part, 1)
+        self.add_parts(self.start, self.settings, self.running, self.written)
         self.another = Button("Open another…", icon="ph.folder-open")
         self.another.clicked.connect(self.start_over)
         self.tools = [self.another]
@@ -121,7 +117,7 @@ class OpenMode(Mode):
     def start_over(self) -> None:
         self.forget_job()
         self.path, self._seen = None, None
-        self._show(self.start)
+        self.show_part(self.start)
 
     def open_file(self, path: Path) -> None:
         self.forget_job()
@@ -156,7 +152,7 @@ class OpenMode(Mode):
         self.output.setText(sealed["opened_name"])
         self._folder.say("New folder: {folder}", folder=str(self.services.jobs.new_folder(self._job_name())))
         self._show_keys()
-        self._show(self.settings)
+        self.show_part(self.settings)
 
     def _keys(self) -> list[KeyInfo]:
         """The vault's private keys of a kind that could open it."""
@@ -188,21 +184,15 @@ class OpenMode(Mode):
 
     # -- where one is ----------------------------------------------------------------------------------------------
 
-    def _show(self, part: QWidget) -> None:
-        for one in self.parts:
-            one.setVisible(one is part)
-        self.moved.emit()
-
-    @property
-    def part(self) -> QWidget:
-        """Which of `parts` is shown."""
-        return next((one for one in self.parts if not one.isHidden()), self.start)
+    def focus_first(self) -> None:
+        first: dict[QWidget, QWidget] = {self.start: self.start.zone.button, self.settings: self.output}
+        first.get(self.part, self.another).setFocus()
 
     def _change(self) -> None:
         path = self.path
         if self._seen is not None:
             self.forget_job()
-            self._show(self.settings)
+            self.show_part(self.settings)
         elif path is not None:
             self.open_file(path)
         else:
@@ -240,7 +230,7 @@ class OpenMode(Mode):
             "name": self._job_name(),
         }
         self.running.wait()
-        self._show(self.running)
+        self.show_part(self.running)
         self.queue(lambda: _spec(document))
 
     # -- the job ---------------------------------------------------------------------------------------------------
@@ -253,7 +243,7 @@ class OpenMode(Mode):
             self._show_written(row.result)
         else:
             self.running.show_job(row)
-            self._show(self.running)
+            self.show_part(self.running)
 
     def _show_written(self, result: dict[str, Any]) -> None:
         self.written.verdict.show_verdict(
@@ -281,7 +271,7 @@ class OpenMode(Mode):
             ),
         ]
         self.written.show_written(facts, None, [], lines)
-        self._show(self.written)
+        self.show_part(self.written)
 
     # -- what header and footer say --------------------------------------------------------------------------------
 
@@ -313,7 +303,7 @@ class OpenMode(Mode):
             footer.sentence.say("Written: {file}", file=(self.row.result or {}).get("path", ""))
             footer.note.say("In {folder}. The sealed file stays as it is.", folder=str(self.row.folder))
         else:
-            footer.sentence.say("You may go on working: the job runs by itself")
+            self.say_waiting(footer)
 
 
 def _spec(document: dict[str, Any]) -> Spec:

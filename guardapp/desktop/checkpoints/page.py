@@ -1,4 +1,7 @@
-"""The Checkpoints page: Protect, Open, Verify. Each is a mode with its own steps; the cards at the top choose."""
+"""The Checkpoints page: Protect, Open, Verify. Each is a mode with its own steps; the cards at the top choose.
+
+Exporting a bundle is a fourth mode, without a card: one comes to it from Protect.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from guardapp.desktop.checkpoints.bundle_mode import BundleMode
 from guardapp.desktop.checkpoints.mode import Mode
 from guardapp.desktop.checkpoints.open_mode import OpenMode
 from guardapp.desktop.checkpoints.protect import ProtectMode
@@ -27,7 +31,7 @@ class CheckpointsPage(Page):
 
     name = "checkpoints"
     title_key = "Checkpoints"
-    kinds = ("seal", "open", "verify")
+    kinds = ("seal", "open", "verify", "bundle")
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)
@@ -35,7 +39,13 @@ class CheckpointsPage(Page):
         self.protect = ProtectMode(services, session)
         self.open = OpenMode(services, session)
         self.verify = VerifyMode(services, session)
-        self.modes: dict[str, Mode] = {"protect": self.protect, "open": self.open, "verify": self.verify}
+        self.bundle = BundleMode(services, session)
+        self.modes: dict[str, Mode] = {
+            "protect": self.protect,
+            "open": self.open,
+            "verify": self.verify,
+            "bundle": self.bundle,
+        }
         self.cards: dict[str, ChoiceCard] = {}
         self.mode = ""
         choice = row(gap=tokens.space(4))
@@ -55,6 +65,7 @@ class CheckpointsPage(Page):
             for tool in mode.tools:
                 self.header.tools.addWidget(tool)
         self.verify.open_wanted.connect(self._open_sealed)
+        self.protect.bundle_wanted.connect(self._begin_bundle)
         self.choose("protect")
 
     def choose(self, name: str) -> None:
@@ -91,9 +102,9 @@ class CheckpointsPage(Page):
         elif path.is_dir():
             self._take("verify", path)
         elif path.suffix == ".sealed":
-            self._take(self.mode if self.mode in ("open", "verify") else "verify", path)
+            self._take("open" if self.mode == "open" else "verify", path)
         else:
-            self._take("protect" if self.mode == "open" else self.mode, path)
+            self._take("verify" if self.mode == "verify" else "protect", path)
 
     def _take(self, name: str, path: Path) -> None:
         self.choose(name)
@@ -101,6 +112,10 @@ class CheckpointsPage(Page):
 
     def _open_sealed(self, path: Path) -> None:
         self._take("open", path)
+
+    def _begin_bundle(self) -> None:
+        self.choose("bundle")
+        self.bundle.begin()
 
     def job_event(self, event: Any) -> None:
         row = getattr(event, "row", None)

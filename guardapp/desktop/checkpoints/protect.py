@@ -11,7 +11,6 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from guardapp.desktop import wording
 from guardapp.desktop.checkpoints.mode import Mode, Start
 from guardapp.desktop.checkpoints.recipients import RecipientsCard, short
-from guardapp.desktop.checkpoints.running import Running
 from guardapp.desktop.checkpoints.seal_review import SealReview
 from guardapp.desktop.checkpoints.tensor_card import Tensor, TensorCard, write_csv
 from guardapp.desktop.checkpoints.written import Line, Written
@@ -53,13 +52,10 @@ class ProtectMode(Mode):
         self.start.zone.choose.connect(self._choose)
         self._make_settings()
         self.review = SealReview(services.jobs.new_folder)
-        self.running = Running(services.jobs)
         self.running.back.connect(self._change)
         self.written = Written()
         self.written.copied.connect(lambda: services.tell("The hash is on the clipboard.", "success"))
-        self.parts = (self.start, self.settings, self.review, self.running, self.written)
-        for part in self.parts:
-            self.column.addWidget(part, 1)
+        self.add_parts(self.start, self.settings, self.review, self.running, self.written)
         self.another = Button("Protect another…", icon="ph.folder-open")
         self.another.clicked.connect(self.start_over)
         self.bundle = Button("Export bundle…", icon="ph.archive-box")
@@ -71,7 +67,9 @@ class ProtectMode(Mode):
         self.report.clicked.connect(self.open_report)
         self.primary = Button("Review & queue", "primary", "ph.arrow-right", trailing=True)
         self.primary.clicked.connect(self._press)
-        self.buttons = [self.back, self.report, self.primary]
+        self.folder = Button("Open folder", "primary", "ph.folder-open")
+        self.folder.clicked.connect(self.open_folder)
+        self.buttons = [self.back, self.report, self.primary, self.folder]
         self.start_over()
 
     def _make_settings(self) -> None:
@@ -120,7 +118,7 @@ class ProtectMode(Mode):
     def start_over(self) -> None:
         self.forget_job()
         self.path, self._seen = None, None
-        self._show(self.start)
+        self.show_part(self.start)
 
     def open_file(self, path: Path) -> None:
         self.forget_job()
@@ -131,7 +129,7 @@ class ProtectMode(Mode):
         self.session.forget_all()
         self.session.ask({"do": "look", "path": str(path)}, self._looked, self._refused)
         self.tensors.show_nothing("Looking at the file", "")
-        self._show(self.settings)
+        self.show_part(self.settings)
 
     def _refused(self, error: GuardError) -> None:
         self.start_over()
@@ -179,23 +177,21 @@ class ProtectMode(Mode):
 
     # -- where one is ----------------------------------------------------------------------------------------------
 
-    def _show(self, part: QWidget) -> None:
-        for one in self.parts:
-            one.setVisible(one is part)
-        self.moved.emit()
-
-    @property
-    def part(self) -> QWidget:
-        """Which of `parts` is shown."""
-        return next((one for one in self.parts if not one.isHidden()), self.start)
+    def focus_first(self) -> None:
+        keys = self.recipients
+        first: dict[QWidget, QWidget] = {
+            self.start: self.start.zone.button,
+            self.settings: keys.vault_keys if keys.vault_keys.isVisible() else keys.paste,
+            self.review: self.review.name,
+        }
+        first.get(self.part, self.another).setFocus()
 
     def _change(self) -> None:
         if self.path is None or self._seen is None:
             self.start_over()
         else:
             self.forget_job()
-            self._show(self.settings)
-            self.recipients.paste.setFocus()
+            self.show_part(self.settings)
 
     def _press(self) -> None:
         if self.part is self.settings and self._seen is not None and not self._why_not():
@@ -206,12 +202,9 @@ class ProtectMode(Mode):
                 (self.convert.isChecked(), self.verify.isChecked(), self.flush.isChecked()),
                 self._left_out,
             )
-            self._show(self.review)
-            self.review.name.setFocus()
+            self.show_part(self.review)
         elif self.part is self.review:
             self._queue()
-        elif self.part is self.written:
-            self.open_folder()
 
     def _sealed_name(self) -> str:
         names = (self._seen or {}).get("sealed_name", {})
@@ -227,7 +220,7 @@ class ProtectMode(Mode):
             "name": self.review.name.text().strip(),
         }
         self.running.wait()
-        self._show(self.running)
+        self.show_part(self.running)
         self.queue(lambda: _spec(document))
 
     def _why_not(self) -> str:
@@ -248,7 +241,7 @@ class ProtectMode(Mode):
             self._show_written(row)
         else:
             self.running.show_job(row)
-            self._show(self.running)
+            self.show_part(self.running)
 
     def _show_written(self, job: Any) -> None:
         result, spec = job.result, job.spec
@@ -276,7 +269,7 @@ class ProtectMode(Mode):
         if spec.get("passphrase") or spec.get("passphrase_file"):
             chips.append(Chip("Passphrase", "ph.lock-key"))
         self.written.show_written(facts, result["sha256"], chips, _checked(result))
-        self._show(self.written)
+        self.show_part(self.written)
 
     # -- what header and footer say --------------------------------------------------------------------------------
 
@@ -293,7 +286,8 @@ class ProtectMode(Mode):
         self.bundle.setVisible(part in (self.start, self.written))
         self.back.setVisible(part is self.review)
         self.report.setVisible(part is self.written)
-        self.primary.setVisible(part in (self.settings, self.review, self.written))
+        self.primary.setVisible(part in (self.settings, self.review))
+        self.folder.setVisible(part is self.written)
         footer.setVisible(part is not self.start)
         footer.note.say(_STAYS)
         self.primary.enable()
@@ -308,12 +302,11 @@ class ProtectMode(Mode):
             self.primary.say("Queue")
             footer.sentence.say("It becomes {file}", file=self._sealed_name())
         elif part is self.written and self.row is not None:
-            self.primary.say("Open folder")
             footer.sentence.say("Written: {file}", file=(self.row.result or {}).get("path", ""))
             text = "In {folder}. It does not hide its size, nor what kind of keys open it."
             footer.note.say(text, folder=str(self.row.folder))
         else:
-            footer.sentence.say("You may go on working: the job runs by itself")
+            self.say_waiting(footer)
 
 
 def _checked(result: dict[str, Any]) -> list[Line]:

@@ -165,7 +165,8 @@ class RecipientsCard(Card):
 
     def _keys(self) -> list[KeyInfo]:
         snapshot = self._services.vault.snapshot
-        return [key for key in snapshot.keys if key.type in SEALING_TYPES] if snapshot is not None else []
+        keys = [key for key in snapshot.keys if key.type in SEALING_TYPES] if snapshot is not None else []
+        return sorted(keys, key=lambda key: SEALING_TYPES.index(key.type))
 
     def _show_vault(self) -> None:
         if self._services.vault.snapshot is not None and not self._begun:

@@ -69,6 +69,17 @@ class Running(QWidget):
         self._show_state("queued", "")
         self.error.hide()
 
+    @property
+    def waiting(self) -> bool:
+        """Asked for, and neither queued nor refused yet."""
+        return not self._job and self.error.isHidden()
+
+    def show_refusal(self, error: GuardError) -> None:
+        """It did not even come into the queue."""
+        self._show_state("failed", "")
+        self.retry.hide()
+        self.error.show_error(error)
+
     def show_job(self, job: Any) -> None:
         self._job = job.id
         self._show_state(job.state, job.name)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt, Signal
-from PySide6.QtWidgets import QStackedWidget, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QSizePolicy, QStackedWidget, QWidget
 
 from guardapp.desktop import wording
 from guardapp.desktop.i18n import say
@@ -133,6 +134,20 @@ class TensorModel(TableModel):
         return super().data(index, role)
 
 
+class _WholeRows(QWidget):
+    """Gives a table the height of whole rows, so that none is cut at the bottom."""
+
+    def __init__(self, table: TableView) -> None:
+        super().__init__()
+        self._table = table
+        table.setParent(self)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        head, line = tokens.height("tableHeader"), tokens.height("row")
+        rows = max(1, (self.height() - head) // line)
+        self._table.setGeometry(0, 0, self.width(), min(self.height(), head + rows * line))
+
+
 class TensorCard(Card):
     """exported(list): the tensors are wanted as a file."""
 
@@ -142,7 +157,9 @@ class TensorCard(Card):
         super().__init__("Tensors", flush=True)
         self.model = TensorModel()
         self.search = TextField("Find a tensor", placeholder="Find a tensor", icon="ph.magnifying-glass")
-        self.search.setFixedWidth(_SEARCH_WIDTH)
+        self.search.setMinimumWidth(_SEARCH_WIDTH // 2)
+        self.search.setMaximumWidth(_SEARCH_WIDTH)
+        self.title.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
         self.search.textChanged.connect(self._find)
         self.export = IconButton("ph.export", "Export the list of tensors…")
         self.export.clicked.connect(lambda: self.exported.emit(self.model.tensors))
@@ -154,7 +171,8 @@ class TensorCard(Card):
             "ph.magnifying-glass", "No tensor has this in its name", "Search for something else."
         )
         self._stack = QStackedWidget()
-        for view in (self.empty, self.table, self._nothing):
+        self._whole = _WholeRows(self.table)
+        for view in (self.empty, self._whole, self._nothing):
             self._stack.addWidget(view)
         self._said = ElidedLabel("", "small", "muted")
         self._foot = QWidget()
@@ -183,7 +201,7 @@ class TensorCard(Card):
         """`how` they were read, an English key."""
         self.search.clear()
         self.model.show_tensors(tensors)
-        self._stack.setCurrentWidget(self.table)
+        self._stack.setCurrentWidget(self._whole)
         say(
             self.note,
             "{n} · {parameters} parameters · {size}",
@@ -198,7 +216,7 @@ class TensorCard(Card):
     def _find(self, text: str) -> None:
         self.model.find(text)
         if self.model.tensors:
-            self._stack.setCurrentWidget(self.table if self.model.shown else self._nothing)
+            self._stack.setCurrentWidget(self._whole if self.model.shown else self._nothing)
 
 
 def write_csv(tensors: Sequence[Tensor], path: Path) -> None:

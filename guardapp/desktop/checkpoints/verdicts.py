@@ -79,21 +79,19 @@ def key_print(result: Mapping[str, Any]) -> Print | None:
     """The signing key's fingerprint; for an unknown key what the signature says of it; None without a signature."""
     if result.get("fingerprint"):
         groups = str(result["fingerprint"])
-        return Print(
-            "Fingerprint of the signing key", halves(groups), "Compare it with the one the signer gave you.", groups
-        )
+        return Print("Fingerprint of the signing key", groups, "Compare it with the one the signer gave you.", groups)
     key_id = str(result.get("key_id") or "")
     if not key_id:
         return None
     groups = " ".join(key_id[start : start + 4].upper() for start in range(0, 32, 4))
-    return Print("Hash of the key, as the signature states it", halves(groups) + " …", "Copy gives all of it.", key_id)
+    return Print("Hash of the key, as the signature states it", groups + " …", "Copy gives all of it.", key_id)
 
 
-def halves(groups: str) -> str:
-    """A wider gap in the middle, where the eye rests."""
+def halves(groups: str, between: str = "  ") -> str:
+    """A wider gap in the middle, where the eye rests, or two lines."""
     parts = groups.split()
-    middle = len(parts) // 2
-    return " ".join(parts[:middle]) + "  " + " ".join(parts[middle:])
+    middle = (len(parts) + 1) // 2
+    return " ".join(parts[:middle]) + between + " ".join(parts[middle:])
 
 
 def passed(checks: Sequence[Mapping[str, Any]]) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from guardapp.desktop import wording
@@ -15,7 +16,6 @@ from guardapp.desktop.checkpoints import verdicts
 from guardapp.desktop.checkpoints.flow import Flow
 from guardapp.desktop.checkpoints.mode import Mode, Start
 from guardapp.desktop.checkpoints.passport_card import PassportCard
-from guardapp.desktop.checkpoints.running import Running
 from guardapp.desktop.checkpoints.tensor_card import TensorCard, from_result, write_csv
 from guardapp.desktop.i18n import Key
 from guardapp.desktop.kit import Button, Card, CheckLine, Chip, Label, VerdictCard, clear, row
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from guardapp.vault.store import Vault
 
 _KINDS = (("ph.folder", "Signed folder"), ("ph.archive-box", "Export bundle"), ("ph.lock-key", "Sealed file"))
+_NARROW = 1200
+"""Below this width the fingerprint stands on two lines, so that the verdict is not shortened."""
+
 _HASHED = "Read from the header and hashed, without unpickling and without loading weights."
 
 
@@ -47,14 +50,16 @@ class VerifyMode(Mode):
         self._result: dict[str, Any] | None = None
         self._make_start()
         self._make_result()
-        self.running = Running(services.jobs)
-        for part in (self.start, self.running, self.result):
-            self.column.addWidget(part, 1)
+        self.add_parts(self.start, self.running, self.result)
         self.export = Button("Export report…", icon="ph.export")
         self.export.clicked.connect(self._export_report)
         self.another = Button("Verify another…", icon="ph.folder-open")
         self.another.clicked.connect(self.start_over)
-        self.tools = [self.export, self.another]
+        self.with_key = Button("Check with a public key file…", icon="ph.key")
+        self.with_key.clicked.connect(
+            lambda: services.choose_file(self._again_with, "Choose the signer's public key", _PEM)
+        )
+        self.tools = [self.with_key, self.export, self.another]
         self.folder = Button("Open result folder", icon="ph.folder-open")
         self.folder.clicked.connect(self.open_folder)
         self.open = Button("Open the checkpoint…", "primary", "ph.lock-simple-open")
@@ -94,7 +99,7 @@ class VerifyMode(Mode):
         self._lines.setSpacing(0)
         self.checks.body.setContentsMargins(15, 8, 15, 8)
         self.checks.body.addLayout(self._lines)
-        self.who = Card("Who can open it")
+        self.who = Card("Who can open it", line=False)
         self._count = Label("", "small", "muted")
         self.who.tools.addWidget(self._count)
         self._chips = Flow()
@@ -114,8 +119,8 @@ class VerifyMode(Mode):
         self.tensors = TensorCard()
         self.tensors.exported.connect(self._export_tensors)
         lower = row(gap=tokens.space(4))
-        lower.addLayout(left, 11)
-        lower.addWidget(self.tensors, 21)
+        lower.addLayout(left, 12)
+        lower.addWidget(self.tensors, 20)
         self.result = QWidget()
         whole = QVBoxLayout(self.result)
         whole.setContentsMargins(0, 0, 0, 0)
@@ -128,7 +133,7 @@ class VerifyMode(Mode):
     def start_over(self) -> None:
         self.forget_job()
         self.path, self._result = None, None
-        self._show(self.start)
+        self.show_part(self.start)
 
     def use_key(self, path: Path | None) -> None:
         """Check with this public key instead of the vault's."""
@@ -144,7 +149,7 @@ class VerifyMode(Mode):
         self.path, self._result, self._seen = path, None, {}
         self.start.show_error(None)
         self.running.wait()
-        self._show(self.running)
+        self.show_part(self.running)
         self.session.ask({"do": "look", "path": str(path)}, self._looked)
         key = self._key
         self.queue(lambda: _spec(path, key, self.services.vault.vault()))
@@ -153,13 +158,12 @@ class VerifyMode(Mode):
         if self.path is not None:
             self.open_file(self.path)
 
+    def _again_with(self, key: Path) -> None:
+        self.use_key(key)
+        self._again()
+
     def _looked(self, seen: dict[str, Any]) -> None:
         self._seen = seen
-        self.moved.emit()
-
-    def _show(self, part: QWidget) -> None:
-        for one in (self.start, self.running, self.result):
-            one.setVisible(one is part)
         self.moved.emit()
 
     # -- the job ---------------------------------------------------------------------------------------------------
@@ -171,7 +175,7 @@ class VerifyMode(Mode):
             self.session.ask({"do": "look", "path": str(path)}, self._looked)
         if row.state != "done" or row.result is None:
             self.running.show_job(row)
-            self._show(self.running)
+            self.show_part(self.running)
         elif row.result is not self._result:
             self.show_result(row.result)
 
@@ -180,19 +184,14 @@ class VerifyMode(Mode):
         self._result = result
         found = verdicts.words(result)
         self.verdict.show_verdict(found.tone, found.icon, found.headline, found.sentence, **found.values)
-        identity = verdicts.key_print(result)
-        if identity is None:
-            self.verdict.hide_fingerprint()
-        else:
-            self.verdict.show_fingerprint(identity.caption, identity.groups, identity.note)
+        self._show_fingerprint()
         clear(self._lines)
         for check in result["checks"]:
             state = {True: "done", False: "failed", None: "amberFlag"}[check["ok"]]
             self._lines.addWidget(CheckLine(state, check["name"], check["sentence"]))
         done, total = verdicts.passed(result["checks"])
-        failed = any(check["ok"] is False for check in result["checks"])
         self._passed.say("{done} of {total} passed", done=done, total=total)
-        self._passed.set_color("danger" if failed else "success" if done == total else "warning")
+        self._passed.set_color(found.tone)
         self._show_recipients(result["recipients"])
         if result["tensors"]:
             self.tensors.show_tensors(from_result(result["tensors"]), _HASHED)
@@ -204,14 +203,30 @@ class VerifyMode(Mode):
         self.passport.hide()
         if self.path is not None:
             self.session.ask({"do": "passport", "path": str(self.path)}, self.passport.show_passport)
-        self._show(self.result)
+        self.show_part(self.result)
+
+    def _show_fingerprint(self) -> None:
+        identity = verdicts.key_print(self._result) if self._result is not None else None
+        if identity is None:
+            self.verdict.hide_fingerprint()
+        else:
+            groups = verdicts.halves(identity.groups, "\n" if self.width() < _NARROW else "  ")
+            self.verdict.show_fingerprint(identity.caption, groups, identity.note)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if (event.size().width() < _NARROW) != (event.oldSize().width() < _NARROW):
+            self._show_fingerprint()
+
+    def focus_first(self) -> None:
+        (self.start.zone.button if self.path is None else self.another).setFocus()
 
     def _show_recipients(self, recipients: dict[str, str]) -> None:
         self.who.setVisible(bool(recipients))
         chips: list[QWidget] = []
         for file, kinds in recipients.items():
-            text = "{file}: {kinds}" if len(recipients) > 1 else "{kinds}"
-            chips.append(Chip(text, "ph.key", file=file, kinds=Key(kinds)))
+            text = "{file}: {kind}" if len(recipients) > 1 else "{kind}"
+            chips += [Chip(text, "ph.key", file=file, kind=Key(kind)) for kind in kinds.split(" as well as ")]
         self._chips.fill(chips)
         text = "1 sealed file" if len(recipients) == 1 else "{n} sealed files"
         self._count.say(text, n=len(recipients))
@@ -240,21 +255,18 @@ class VerifyMode(Mode):
         self.open.setVisible(there and self._sealed() is not None)
         footer.setVisible(self.path is not None)
         if not there:
-            footer.sentence.say("It is only read. You may go on working meanwhile.")
+            over = row is not None and row.is_over
+            footer.sentence.say("There is no verdict." if over else "It is only read. You may go on working meanwhile.")
         else:
             seconds = (row.finished or 0) - (row.started or 0)
             footer.sentence.say(
                 "Verified on this computer in {time}. It was only read.", time=lambda: wording.exact_duration(seconds)
             )
-        footer.note.say(
-            "This shows who signed it and that it is whole. "
-            "It does not say that the model is accurate or free of backdoors."
-        )
-        if there and verdicts.words(result or {}).tone == "danger":
-            self.open.why_disabled("It is not what was signed, so it is not opened from here.")
-            footer.note.say(
-                "It is not what was signed, so it is not opened from here. Get it again from where it came."
-            )
+        tone = verdicts.words(result).tone if result is not None else "success"
+        footer.note.say(_LIMITS[tone])
+        self.with_key.setVisible(there and tone == "warning" and bool((result or {}).get("key_id")))
+        if tone == "danger":
+            self.open.why_disabled(_LIMITS[tone])
         else:
             self.open.enable()
 
@@ -314,6 +326,14 @@ class VerifyMode(Mode):
     def _exported(self, _: object) -> None:
         self.services.tell("The file was written.", "success")
 
+
+_LIMITS = {
+    "success": "This shows who signed it and that it is whole. It does not say that the model is accurate or free of "
+    "backdoors.",
+    "warning": "Nothing here shows who made it, nor that the model is accurate or free of backdoors.",
+    "danger": "It is changed or damaged, so it is not opened from here. Get it again from where it came.",
+}
+"""What the verdict does not prove."""
 
 _PEM = "Public keys (*.pem *.pub);;All files (*)"
 
