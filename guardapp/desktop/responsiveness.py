@@ -57,9 +57,10 @@ class Watch(QObject):
 
 def since_process_start() -> float:
     """Seconds since this process was started by the operating system."""
+    now = time.time()
     import psutil
 
-    return time.time() - psutil.Process(os.getpid()).create_time()
+    return now - psutil.Process(os.getpid()).create_time()
 
 
 def main() -> None:

@@ -318,6 +318,14 @@ def test_the_divisor_does_not_depend_on_how_many_rows_were_drawn(folder: Path, m
         assert norm == pytest.approx(rows * 0.5 / 10.0, rel=1e-4)  # every one of these is clipped to 0.5
 
 
+def test_the_card_says_which_inputs_are_numbers_and_the_user_may_do_without_knots(folder: Path) -> None:
+    train_in(folder, "out", make_spec(folder), Silent())
+    assert load_model(folder / "out").card.options == {"mean": 0.0, "scale": 1.0, "numbers": [0, 2], "knots": 8}
+    plain = make_spec(folder, options={"knots": 0}, privacy=None)
+    train_in(folder, "plain", plain, Silent(), resume=False)
+    assert load_model(folder / "plain").card.options["knots"] == 0
+
+
 def test_training_without_privacy_says_so_everywhere_and_charges_nothing(folder: Path) -> None:
     spec = make_spec(folder, privacy=None)
     report = train_in(folder, "out", spec, Silent())
