@@ -6,7 +6,7 @@ from collections import Counter
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Qt, Signal
 
 from guardapp.desktop.kit import Choice, Combo
 from guardapp.desktop.page import Services
@@ -15,6 +15,9 @@ from guardapp.desktop.robustness.finding import Finding, from_live, model_label
 from guardapp.desktop.robustness.reading import Checked
 from guardapp.desktop.robustness.result_view import ResultView
 
+_ELIDE = Qt.TextElideMode.ElideMiddle
+_AROUND_TEXT = 66
+"""Pixels of a combo box that its icon, its arrow and its padding take."""
 _LIVE = ("robust_accuracy", "single_step_accuracy")
 
 
@@ -102,14 +105,19 @@ class ChecksShown(QObject):
 
     def refresh(self) -> None:
         """The queue has changed."""
-        choices = [Choice(row.id, self.label(row), "ph.cube") for row in self.rows]
-        self._model.set_choices(choices, self.job)
-        beside = [Choice(row.id, self.label(row), "ph.cube") for row in self._comparable()]
+        self._model.set_choices([self._choice(row, self._model) for row in self.rows], self.job)
+        beside = [self._choice(row, self._beside) for row in self._comparable()]
         if self.other and self.other not in {choice.value for choice in beside}:
             self.other = ""
         self._beside.set_choices([Choice("", "nothing"), *beside], self.other)
-        for combo in (self._model, self._beside):
-            combo.setToolTip(combo.currentText())
+        for combo, job_id in ((self._model, self.job), (self._beside, self.other)):
+            row = self._services.jobs.row(job_id)
+            combo.setToolTip(self.label(row) if row is not None else "")
+
+    def _choice(self, row: Any, combo: Combo) -> Choice:
+        """A combo box does not shorten its text by itself; the tooltip has it whole."""
+        room = combo.width() - _AROUND_TEXT
+        return Choice(row.id, combo.fontMetrics().elidedText(self.label(row), _ELIDE, room), "ph.cube")
 
     # -- showing ---------------------------------------------------------------------------------------------------
 

@@ -132,9 +132,10 @@ def data_label(spec: Mapping[str, Any]) -> str:
 
 
 def strength_words(strength: float) -> str:
-    """8/255 where it is a whole number of grey levels, else the number: 0.1"""
+    """0.1 where that is exact; 8/255 where it is a whole number of grey levels; else three digits"""
     levels = strength * 255
-    if strength and abs(levels - round(levels)) < 0.005 and round(levels) <= 64:
+    short = abs(strength - round(strength, 2)) < 1e-9
+    if strength and not short and abs(levels - round(levels)) < 0.005:
         return f"{round(levels)}/255"
     return f"{strength:.3g}"
 

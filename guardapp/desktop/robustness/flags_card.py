@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from guardapp.desktop.i18n import tr
-from guardapp.desktop.kit import Banner, Button, Card, CheckLine, Chip, Label, RichLabel, clear, hline
+from guardapp.desktop.kit import Banner, Button, Card, CheckLine, Chip, Icon, Label, RichLabel, clear, column, hline
 from guardapp.desktop.robustness.finding import Finding
 from guardapp.desktop.robustness.scrolling import scrolling
 from guardapp.desktop.theme import tokens
@@ -32,7 +32,7 @@ class FlagsCard(Card):
             self.tools.addWidget(chip)
         content = QWidget()
         self._lines = QVBoxLayout(content)
-        self._lines.setContentsMargins(16, 16, 16, 16)
+        self._lines.setContentsMargins(16, 16, 12, 16)
         self._lines.setSpacing(tokens.space(3))
         self.body.setSpacing(0)
         self.body.addWidget(scrolling(content), 1)
@@ -67,7 +67,7 @@ class FlagsCard(Card):
         if finding.passed:
             self._lines.addWidget(Label("Passed", "body", "muted"))
         for one in finding.passed:
-            self._lines.addWidget(CheckLine("done", str(one["title"]), str(one["why"])))
+            self._lines.addWidget(_Passed(str(one["title"]), str(one["why"])))
         self._lines.addStretch(1)
 
     def _banner(self, flag: Mapping[str, Any]) -> Banner:
@@ -82,6 +82,19 @@ class FlagsCard(Card):
         button.clicked.connect(lambda: self.explain.emit(str(flag["id"])))
         banner.buttons.insertWidget(0, button)
         return banner
+
+
+class _Passed(QWidget):
+    """A self-check that raised no doubt; its title may take two lines."""
+
+    def __init__(self, title: str, why: str) -> None:
+        super().__init__()
+        line = QHBoxLayout(self)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.setSpacing(tokens.space(3))
+        found = tokens.state("done")
+        line.addWidget(Icon(found.icon, found.color, tokens.icon_size("title")), 0, Qt.AlignmentFlag.AlignTop)
+        line.addLayout(column(Label(title, "strong", wrap=True), Label(why, "small", "muted", wrap=True), gap=1), 1)
 
 
 class _Sentence(Label):

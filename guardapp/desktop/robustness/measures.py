@@ -77,6 +77,8 @@ def _passes(finding: Finding, kind: str, point: Point | None, running: bool) -> 
         at_zero = point is not None and point.strength == 0 and not running
         nothing = "nothing to do at strength 0" if at_zero else "told at the end" if running else "not run"
         return Measure(kind, ATTACKS, title, nothing, "", _open(running), {})
+    if not any(int(one["tried"]) for one in found):
+        return Measure(kind, ATTACKS, title, "nothing was left to try", "", "none", {})
     tried, broken = max(int(one["tried"]) for one in found), sum(int(one["broken"]) for one in found)
     return Measure(kind, ATTACKS, title, note, "{n} broken", _state(finding, flag), {"tried": tried, "n": broken})
 

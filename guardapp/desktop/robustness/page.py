@@ -26,6 +26,8 @@ from guardapp.desktop.robustness.settings_step import SettingsStep
 from guardapp.errors import GuardError
 
 INPUT, SETTINGS, REVIEW, RESULT = range(4)
+_COMBO = 160
+"""Width of a model's box in the header."""
 
 
 class RobustnessPage(Page):
@@ -51,7 +53,7 @@ class RobustnessPage(Page):
         self.against = Label("against", "body", "muted")
         self.other = Combo("Compare with")
         for combo in (self.model, self.other):
-            combo.setFixedWidth(150)
+            combo.setFixedWidth(_COMBO)
             combo.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.export = Button("Export report…", "primary", "ph.export")
         self.back_to_result = Button("Back to the result")

@@ -56,11 +56,13 @@ class StrengthPlot(PlotCard):
 
     def __init__(self) -> None:
         self._entries: dict[str, _Entry] = {}
-        super().__init__("Accuracy against strength", _SERIES, x_label=" ", y_suffix=" %", bands=True)
+        super().__init__("Accuracy against strength", _SERIES, x_label=" ", bands=True)
         self._axis: tuple[str, dict[str, Any]] = ("", {})
         self._xs: list[float] = []
-        self.set_y_range(0, 102)
-        self.set_ticks("left", [(y, str(y)) for y in (0, 25, 50, 75, 100)])
+        # a little more than 0 … 100 %, so that markers on the edges are whole
+        self.set_y_range(-2, 103)
+        self.set_ticks("left", [(y, f"{y} %") for y in (0, 25, 50, 75, 100)])
+        self._item.getAxis("bottom").enableAutoSIPrefix(False)
         self.plot.scene().sigMouseClicked.connect(self._clicked)
         self.plot.setMinimumHeight(160)
 
@@ -141,7 +143,7 @@ class StrengthPlot(PlotCard):
 
     def _range(self, xs: list[float]) -> None:
         if xs and max(xs) > 0:
-            self.set_x_range(0, max(xs))
+            self.set_x_range(-0.012 * max(xs), 1.012 * max(xs))
 
     def _pin(self, x: float | None) -> None:
         self.pin_cursor(x, tr("at {strength}", strength=strength_words(x)) if x is not None else "")

@@ -19,6 +19,8 @@ Pair = tuple[QImage, QImage]
 _SIDE = 56
 _LARGE = 112
 _GAP = 16
+_BETWEEN = 26
+"""Width of the arrow between two pictures, with its gaps."""
 
 
 class Picture(QWidget):
@@ -56,7 +58,7 @@ class PairView(QWidget):
         super().__init__()
         pictures = QHBoxLayout()
         pictures.setContentsMargins(0, 0, 0, 0)
-        pictures.setSpacing(8)
+        pictures.setSpacing(6)
         pictures.addWidget(Picture(pair[0], side))
         pictures.addWidget(Icon("ph.arrow-right", "muted", 14))
         pictures.addWidget(Picture(pair[1], side))
@@ -76,7 +78,7 @@ class PairView(QWidget):
         whole.addSpacing(4)
         whole.addWidget(right)
         whole.addLayout(below)
-        self.setFixedWidth(2 * side + 14 + 16 + 8)
+        self.setFixedWidth(2 * side + _BETWEEN)
         call_it(
             self,
             "{label}, taken for {mistake} with confidence {sure}",
@@ -139,7 +141,7 @@ class WorstCard(Card):
 
     @property
     def _fitting(self) -> int:
-        return max(1, (self.width() - 32 + _GAP) // (2 * _SIDE + 38 + _GAP))
+        return max(1, (self.width() - 32 + _GAP) // (2 * _SIDE + _BETWEEN + _GAP))
 
     def _page(self, step: int) -> None:
         self._first = max(0, min(len(self._found) - 1, self._first + step * self._fitting))
@@ -178,4 +180,4 @@ class WorstCard(Card):
         return window
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(2 * _SIDE + 38 + 32, self.height())
+        return QSize(2 * _SIDE + _BETWEEN + 32, self.height())
