@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from guardapp.desktop.kit import Button, Card, Label, Slider, hline
@@ -10,6 +11,9 @@ from guardapp.desktop.robustness.check_rows import CheckRows, RowsHolder
 from guardapp.desktop.robustness.finding import Finding, strength_words
 from guardapp.desktop.robustness.measures import measures
 from guardapp.desktop.theme import tokens
+
+_LOW = 580
+"""Below this height the list needs the room of the note."""
 
 
 class ChecksCard(Card):
@@ -66,6 +70,10 @@ class ChecksCard(Card):
         foot.addWidget(self.change)
         foot.addStretch(1)
         return foot
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._note.setVisible(self.height() >= _LOW)
 
     def show_finding(self, finding: Finding, index: int, *, table: bool, running: bool) -> None:
         """The list and the slider at one position."""

@@ -28,7 +28,7 @@ class Measure(NamedTuple):
 _PASSES = {
     "climb": ("Auto-PGD", "gradient, {tried} tried", "masked-gradients"),
     "search": ("Search", "no gradients, {tried} tried", "search-beats-gradient"),
-    "restart": ("Last restart", "must add nothing, {tried} tried", "not-converged"),
+    "restart": ("Last restart", "none expected, {tried} tried", "not-converged"),
 }
 _DAMAGES = {
     "noise": ("Gaussian noise", "standard deviation {level}", "no noise"),
@@ -94,7 +94,7 @@ def _damage(finding: Finding, kind: str, index: int, running: bool) -> Measure:
 
 def _certified(point: Point | None) -> Measure:
     if point is None or point.certified is None:
-        note = "not available: none was computed"
+        note = "not available: not computed"
         return Measure("certified", ATTACKS, "Certified bound", note, "", "none", {})
     return Measure("certified", ATTACKS, "Certified bound", "proved", share(point.certified), "done", {})
 

@@ -106,9 +106,7 @@ class SettingsStep(QWidget):
         line.addWidget(Field("Examples at most", self.limit), 1)
         line.addWidget(Field("Seed", self.seed), 1)
         card.body.addLayout(line)
-        note = (
-            "A random choice, drawn by the seed. With 500 examples the 95 % interval is at most 4.4 points either way."
-        )
+        note = "Drawn at random by the seed. With 500 examples the 95 % interval is at most 4.4 points either way."
         card.body.addWidget(Label(note, "small", "muted", wrap=True))
         return card
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QPoint, QPointF, QRect, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 from guardapp.desktop.i18n import tr
@@ -27,6 +28,8 @@ _AXES = {
     "missing": "share of the columns that are missing",
 }
 _LONGEST = 18
+_NARROW = 560
+_SAMPLES = 12
 
 
 class _Band(NamedTuple):
@@ -56,6 +59,7 @@ class StrengthPlot(PlotCard):
 
     def __init__(self) -> None:
         self._entries: dict[str, _Entry] = {}
+        self._present: set[str] = set()
         super().__init__("Accuracy against strength", _SERIES, x_label=" ", bands=True)
         self._axis: tuple[str, dict[str, Any]] = ("", {})
         self._xs: list[float] = []
@@ -114,18 +118,22 @@ class StrengthPlot(PlotCard):
         band = band._replace(high=[100 * (high or 0) for _, _, high in bounded])
         self.set_band(key, band.x, np.array(band.low), np.array(band.high))
         if key == OURS:
-            self._entries["band"].setVisible(bool(bounded))
+            self._mark_present("band", bool(bounded))
 
     def _put(self, key: str, name: str, xs: list[float], ys: list[float]) -> None:
         short = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
         curve = self._curves[key]
         curve.series = curve.series._replace(name=short)
-        self._entries[key].setVisible(bool(xs))
+        self._mark_present(key, bool(xs))
         if name in ("FGSM", "certified"):
             self._entries[key].name.say(name)
         else:
             self._entries[key].name.put(short)
         self.set_points(key, xs, [100 * y for y in ys])
+
+    def _mark_present(self, key: str, present: bool) -> None:
+        (self._present.add if present else self._present.discard)(key)
+        self._fit_header()
 
     def _say_axis(self, text: str, **values: Any) -> None:
         self._axis = text, values
@@ -147,6 +155,47 @@ class StrengthPlot(PlotCard):
 
     def _pin(self, x: float | None) -> None:
         self.pin_cursor(x, tr("at {strength}", strength=strength_words(x)) if x is not None else "")
+
+    def _place_cursor(self, spots: list[dict[str, Any]]) -> None:
+        super()._place_cursor(spots)
+        if self._cursor is not None and self._readout.isVisible():
+            self._readout.move(self._emptiest_place(self._cursor))
+
+    def _emptiest_place(self, x: float) -> QPoint:
+        """Beside the cursor's line, above or below, where the fewest pieces of curves are covered."""
+        box, size = self._item.vb, self._readout.size()
+        line = self.plot.mapFromScene(box.mapViewToScene(QPointF(x, 0)))
+        area = self.plot.mapFromScene(box.sceneBoundingRect()).boundingRect()
+        places = [
+            QPoint(left, top)
+            for left in (line.x() + 8, line.x() - 8 - size.width())
+            for top in (area.top() + 8, area.bottom() - 8 - size.height())
+            if area.left() <= left and left + size.width() <= area.right()
+        ]
+        return min(places, key=lambda place: self._covered(QRect(place, size)), default=self._readout.pos())
+
+    def _covered(self, rect: QRect) -> int:
+        """How many samples of curves lie below a rectangle of the plot."""
+        found = 0
+        for step in range(_SAMPLES):
+            across = rect.left() + rect.width() * step // (_SAMPLES - 1)
+            x = self._item.vb.mapSceneToView(self.plot.mapToScene(QPoint(across, rect.center().y()))).x()
+            values = [curve.at(x) for curve in self._curves.values()]
+            heights = [self._item.vb.mapViewToScene(QPointF(x, value)) for value in values if value is not None]
+            ys = [self.plot.mapFromScene(height).y() for height in heights]
+            found += sum(rect.top() - 8 <= y <= rect.bottom() + 8 for y in ys)
+        return found
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_header()
+
+    def _fit_header(self) -> None:
+        """In a narrow card the table at the cursor is the legend: it names every curve with its marker."""
+        narrow = self.width() < _NARROW
+        self.note.setVisible(not narrow)
+        for key, entry in self._entries.items():
+            entry.setVisible(not narrow and key in self._present)
 
     def _clicked(self, event: Any) -> None:
         box = self._item.vb

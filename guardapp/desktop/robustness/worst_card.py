@@ -19,6 +19,7 @@ Pair = tuple[QImage, QImage]
 _SIDE = 56
 _LARGE = 112
 _GAP = 16
+_NARROW = 480
 _BETWEEN = 26
 """Width of the arrow between two pictures, with its gaps."""
 
@@ -162,6 +163,7 @@ class WorstCard(Card):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self.note.setVisible(self.width() >= _NARROW)
         if self._found:
             self._first = 0
             self._lay_out()
