@@ -1,0 +1,145 @@
+"""What the user has chosen so far, as plain values, and the spec that they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from guardapp.desktop.kit import Choice
+
+Kind = Literal["image", "table"]
+
+IMAGE_MODELS = (
+    Choice("auto", "Recommended for images", "ph.cube"),
+    Choice("features-linear", "Linear on fixed features", "ph.cube"),
+    Choice("cnn", "Small convolutional network", "ph.cube"),
+    Choice("mlp", "Two-layer network", "ph.cube"),
+    Choice("logistic", "Logistic regression", "ph.cube"),
+)
+TABLE_MODELS = (
+    Choice("auto", "Recommended for tables", "ph.cube"),
+    Choice("logistic", "Logistic regression", "ph.cube"),
+    Choice("mlp", "Two-layer network", "ph.cube"),
+)
+HELD_BACK = (
+    Choice("0.1", "10 % of the rows"),
+    Choice("0.2", "20 % of the rows"),
+    Choice("0.05", "5 % of the rows"),
+    Choice("0.0", "nothing"),
+)
+_TABLES = (".csv", ".tsv", ".txt", ".parquet", ".csv.gz", ".tsv.gz", ".parquet.gz")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """One training as it is being set up.
+
+    bound:    the public upper bound on the number of rows; None until it was written
+    steps, batch, clip: None where the recipe decides
+    kept:     further fields of a spec that was opened and that this page has no control for
+    """
+
+    path: Path
+    kind: Kind
+    labels: Path | None = None
+    label: str = ""
+    schema: Path | None = None
+    held_back: float = 0.1
+    bound: int | None = None
+    recipe: str = "auto"
+    epsilon: float | None = 3.0
+    delta: float | None = 1e-5
+    steps: int | None = None
+    batch: int | None = None
+    clip: float | None = None
+    classes: tuple[str, ...] | None = None
+    kept: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def asks(self) -> str:
+        """What is still missing before the data can be looked at: "label", "schema" or nothing."""
+        if self.kind == "table" and not self.label:
+            return "label"
+        return "schema" if self.kind == "table" and self.schema is None else ""
+
+    def but(self, **changes: Any) -> Draft:
+        return replace(self, **changes)
+
+    def data(self) -> dict[str, Any]:
+        """The fields of a DataSpec."""
+        if self.kind == "table":
+            fields: dict[str, Any] = {"table": str(self.path), "label": self.label}
+            if self.schema is not None:
+                fields["schema"] = str(self.schema)
+        else:
+            fields = {"images": str(self.path)}
+            if self.labels is not None:
+                fields["labels"] = str(self.labels)
+            if self.classes is not None:
+                fields["classes"] = list(self.classes)
+        return {**fields, "test_fraction": self.held_back}
+
+    def privacy(self) -> dict[str, Any] | None:
+        """The guarantee that is asked for; None while a part of it is missing."""
+        if self.epsilon is None or self.delta is None or self.bound is None:
+            return None
+        return {"epsilon": self.epsilon, "delta": self.delta, "max_examples": self.bound}
+
+    def overrides(self) -> dict[str, Any]:
+        """What the user chose otherwise than the recipe."""
+        chosen = {"steps": self.steps, "batch": self.batch, "clip": self.clip}
+        return {name: value for name, value in chosen.items() if value is not None}
+
+    def document(self, name: str) -> dict[str, Any]:
+        """The whole spec."""
+        return {
+            **dict(self.kept),
+            "kind": "train",
+            "name": name,
+            "data": self.data(),
+            "recipe": self.recipe,
+            "privacy": self.privacy(),
+            **self.overrides(),
+        }
+
+
+def starting(path: Path, *, folder: bool) -> Draft:
+    """A draft for data that was chosen; IDX images find the file of labels that lies beside them under MNIST's name.
+
+    folder: whether the path is a folder
+    """
+    name = path.name.lower()
+    if not folder and name.endswith(_TABLES):
+        beside = path.with_name(path.name.split(".")[0] + ".schema.yaml")
+        return Draft(path, "table", schema=beside if beside.is_file() else None)
+    if "images" in name and "idx" in name:
+        beside = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
+        return Draft(path, "image", labels=beside if beside.is_file() else None)
+    return Draft(path, "image")
+
+
+def of_spec(spec: dict[str, Any], base: Path) -> Draft:
+    """A draft with the settings of a spec, for a copy. base: where its relative paths start."""
+    data = spec["data"]
+    privacy = spec.get("privacy") or {}
+    schema = data.get("schema", data.get("schema_file"))
+    shown = {"kind", "name", "data", "recipe", "privacy", "steps", "batch", "clip"}
+    source = data.get("images") or data["table"]
+    return Draft(
+        path=base / source,
+        kind="image" if data.get("images") else "table",
+        labels=base / data["labels"] if data.get("labels") else None,
+        label=data.get("label") or "",
+        schema=base / schema if schema else None,
+        held_back=float(data.get("test_fraction", 0.1)),
+        bound=privacy.get("max_examples"),
+        recipe=spec.get("recipe", "auto"),
+        epsilon=privacy.get("epsilon", 3.0),
+        delta=privacy.get("delta", 1e-5),
+        steps=spec.get("steps"),
+        batch=spec.get("batch"),
+        clip=spec.get("clip"),
+        classes=tuple(data["classes"]) if data.get("classes") else None,
+        kept=tuple((name, value) for name, value in spec.items() if name not in shown and value is not None),
+    )
