@@ -38,6 +38,10 @@ numbers: which features of a table are numbers in 0…1, by position
 """
 
 MAX_KNOTS = 256
+_BOUNDS = {
+    "knots": "it must be 0, or a whole number from 2 to 256",
+    "numbers": "it must list positions of the table's features, each once",
+}
 
 IMAGES_ONLY = ("cnn", "features-linear")
 
@@ -96,7 +100,7 @@ def complete_options(architecture: str, options: dict[str, Any], input_shape: tu
         if not _fits(name, value, known[name], input_shape):
             raise GuardError(
                 f"The option {name} of the architecture {architecture} is out of bounds",
-                f"it must look like its default, {known[name]}",
+                _BOUNDS.get(name, f"it must look like its default, {known[name]}"),
                 "Correct the option or leave it out.",
                 "model.option",
             )
