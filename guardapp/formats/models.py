@@ -103,6 +103,17 @@ def complete_options(architecture: str, options: dict[str, Any], input_shape: tu
     return merged
 
 
+def check_shape(architecture: str, input_shape: tuple[int, ...]) -> None:
+    """Raise GuardError `model.shape` for an architecture that takes no examples of this shape. Needs no torch."""
+    if architecture in IMAGES_ONLY and (len(input_shape) != 3 or min(input_shape[1:]) < 16):
+        raise GuardError(
+            f"The architecture {architecture} does not fit this data",
+            f"it takes images of at least 16 × 16 pixels, and an example here has the shape {list(input_shape)}",
+            "Choose logistic or mlp.",
+            "model.shape",
+        )
+
+
 def build(architecture: str, options: dict[str, Any], input_shape: tuple[int, ...], classes: int) -> nn.Module:
     """A fresh model, initialised by torch's own random state (public: seed it with `torch.manual_seed`).
 
@@ -116,13 +127,7 @@ def build(architecture: str, options: dict[str, Any], input_shape: tuple[int, ..
     features = 1
     for side in input_shape:
         features *= side
-    if architecture in IMAGES_ONLY and (len(input_shape) != 3 or min(input_shape[1:]) < 16):
-        raise GuardError(
-            f"The architecture {architecture} does not fit this data",
-            f"it takes images of at least 16 × 16 pixels, and an example here has the shape {list(input_shape)}",
-            "Choose logistic or mlp.",
-            "model.shape",
-        )
+    check_shape(architecture, input_shape)
     if not 1 <= features <= 100_000_000:
         raise GuardError(
             "The model cannot be built for this input",
