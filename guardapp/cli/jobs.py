@@ -37,7 +37,7 @@ def run(batch: Path, out: Path | None, keep_going: bool, as_json: bool) -> int:
     from guardapp.jobs.batch import load
 
     out = (out or batch.with_suffix("").with_name(f"{batch.stem}-results")).absolute()
-    supervisor = Supervisor(data_folder(), vault_keys(), everything=False)
+    supervisor = Supervisor(data_folder(), vault_keys(), warm=True, everything=False)
     try:
         planned = supervisor.submit_batch(load(batch), out, keep_going=keep_going)
         if not supervisor.supervising:

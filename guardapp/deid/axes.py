@@ -70,7 +70,11 @@ class Line:
             return None if high == 0 else SUPPRESSED
         low, high = low - self._missing, high - self._missing
         start, end = self._texts[low], self._ends[high]
-        return start if start == end else f"{start}–{end}"
+        if start == end:
+            return start
+        if start.startswith("≤"):
+            return SUPPRESSED if end.startswith("≥") else f"≤{end}"
+        return f"≥{start}" if end.startswith("≥") else f"{start}–{end}"
 
 
 class Calendar(Line):

@@ -80,17 +80,27 @@ def dates(values: Sequence[str]) -> NDArray[np.float64] | None:
 
 
 def _by_itself(known: list[str], weights: NDArray[np.int64], missing: bool) -> tuple[Axis, NDArray[np.int64]]:
-    places = numbers(known)
+    # what a rule has made of numbers still lies on their line: 30–39, ≥90
+    bounds = [_bounds(value) for value in known]
+    places = numbers([start.lstrip("≤≥") for start, _ in bounds])
     if places is None:
         places = dates(known)
+        bounds = [(value, value) for value in known]
     if places is not None:
         # "7" and "07" are one place; the first spelling names it
         spots, first, code = np.unique(places, return_index=True, return_inverse=True)
-        return Line([known[i] for i in first], spots, missing=missing), code
+        starts, ends = zip(*(bounds[i] for i in first), strict=True)
+        return Line(starts, spots, missing=missing, ends=ends), code
     commonest = np.argsort(-weights, kind="stable")
     code = np.empty(len(known), np.int64)
     code[commonest] = np.arange(len(known))
     return Flat([known[i] for i in commonest], missing=missing), code
+
+
+def _bounds(value: str) -> tuple[str, str]:
+    """A range that a rule has written as its two ends, anything else as itself twice."""
+    start, dash, end = value.partition("–")
+    return (start, end) if dash else (value, value)
 
 
 def _intervals(name: str, known: list[str], width: float, missing: bool) -> tuple[Axis, NDArray[np.int64]]:

@@ -90,7 +90,7 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
     progress.facts(rows=rows, columns=len(table.columns))
     recoded = recode(policy, coded, progress)
     counts = CellCounts()
-    target = out / protected_name(table)
+    target = out / table.path.name
     with progress.stage("Writing", total=rows) as stage:
         written = write_table(
             target,
@@ -139,13 +139,6 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
         table=target.name,
         policy=copy.name,
     )
-
-
-def protected_name(table: Table) -> str:
-    """`clinic.csv.gz` to `clinic.protected.csv.gz`: the name never equals the original's."""
-    name = table.path.name
-    endings = "".join(Path(name).suffixes[-2:]) if name.endswith(".gz") else Path(name).suffix
-    return f"{name.removesuffix(endings)}.protected{endings or '.' + table.format}"
 
 
 def _with_own_hierarchies(policy: Policy, out: Path) -> Policy:

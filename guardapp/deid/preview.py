@@ -26,6 +26,9 @@ from guardapp.progress import Progress
 
 LIVE_ROWS = 200_000
 CURVE_ROWS = 50_000
+NEAR_SHARE = 40
+"""One in so many rows of a sample stands just below the rows shown, so that scrolling on does not group anew."""
+
 CURVE_KS = (2, 3, 5, 7, 10, 15, 20, 30, 50, 100)
 
 _STATES = {
@@ -46,6 +49,7 @@ class Preview:
         self._coded: dict[str, Coded] = {}
         self._sizes: dict[tuple[str, ...], NDArray[np.int64]] = {}
         self._rows = 0
+        self._last: tuple[str, NDArray[np.int64], Recoded] | None = None
         self._key = secrets.token_bytes(KEY_BYTES)
 
     def preview(
@@ -67,8 +71,7 @@ class Preview:
         check_columns(policy, self.table)
         self._read(policy, progress)
         shown = np.arange(min(offset, self._rows), min(offset + limit, self._rows))
-        used = self._sample(self._rows if exact else LIVE_ROWS, shown)
-        recoded = recode(policy, self._take(policy, used), progress, k)
+        used, recoded = self._recoded(policy, progress, k, shown, self._rows if exact else LIVE_ROWS)
         before = recoded.before if len(used) == self._rows else self._risk_before(policy, k or policy.k or 1)
         original = self.table.page(offset, limit)
         protected, states = self._protect(policy, original, recoded, np.searchsorted(used, shown))
@@ -125,6 +128,22 @@ class Preview:
                 }
             )
         return {"points": points, "unreachable": unreachable, "rows": self._rows, "rows_used": len(used)}
+
+    def _recoded(
+        self, policy: Policy, progress: Progress, k: int | None, shown: NDArray[np.int64], most: int
+    ) -> tuple[NDArray[np.int64], Recoded]:
+        """The rows that are grouped, those `shown` among them, and their groups; kept while the question is the same.
+
+        Scrolling asks for page after page under one policy, and grouping again takes seconds on a long table.
+        """
+        question = f"{policy.model_dump_json()} {k} {most}"
+        if self._last is not None and self._last[0] == question and np.isin(shown, self._last[1]).all():
+            return self._last[1:]
+        near = np.arange(shown[0], min(shown[0] + most // NEAR_SHARE, self._rows)) if len(shown) else shown
+        used = self._sample(most, np.union1d(near, shown))
+        recoded = recode(policy, self._take(policy, used), progress, k)
+        self._last = question, used, recoded
+        return used, recoded
 
     def _read(self, policy: Policy, progress: Progress) -> None:
         missing = [name for name in coded_columns(policy) if name not in self._coded]

@@ -74,7 +74,7 @@ class ChildSession(QObject):
         self._buffer.clear()
         process, self._process = self._process, None
         if process is not None:
-            process.disconnect(self)
+            process.blockSignals(True)
             process.kill()
             process.waitForFinished(2000)
             process.deleteLater()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -53,6 +54,7 @@ class VaultDesk(QObject):
         self._vault: Vault | None = None
         self.snapshot: VaultSnapshot | None = None
         self.error: GuardError | None = None
+        self._opening = threading.Lock()
         self._log_count, self._log_note = -1, ""
         self._timer = QTimer(self)
         self._timer.setInterval(_EVERY_MS)
@@ -67,11 +69,12 @@ class VaultDesk(QObject):
 
     def vault(self) -> Vault:
         """The vault itself, for work that runs in the background (never on the window's thread)."""
-        if self._vault is None:
-            from guardapp.vault.store import Vault
+        with self._opening:  # the queue's thread asks for keys while the background thread reads
+            if self._vault is None:
+                from guardapp.vault.store import Vault
 
-            self._vault = Vault.open(self._home)
-        return self._vault
+                self._vault = Vault.open(self._home)
+            return self._vault
 
     @property
     def key_names(self) -> list[str]:
@@ -163,7 +166,8 @@ class VaultDesk(QObject):
             from guardapp.vault.backup import restore
 
             restore(path, passphrase, self._home)
-            self._vault = None
+            with self._opening:
+                self._vault = None
             self._log_count = -1
 
         def finish(_: object) -> None:

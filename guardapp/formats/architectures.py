@@ -24,13 +24,58 @@ class Shift(nn.Module):
         return (x - self.mean) / self.scale
 
 
-def logistic(features: int, classes: int, *, mean: float, scale: float) -> nn.Module:
-    return nn.Sequential(Shift(mean, scale), nn.Flatten(), nn.Linear(features, classes))
+class PiecewiseLinear(nn.Module):
+    """Each number feature in 0…1 as `knots` hat functions, so that a linear layer can bend at every knot.
+
+    A number between two neighbouring knots becomes the weights of the two, which add up to 1; the knots are spread
+    evenly over 0…1, and values beyond count as the border. At a knot the slope is that of the piece above it: with
+    hats written as 1 - |x - knot| it would be 0 there, and an attack that follows the slope would see no way.
+
+    numbers: positions of the number features among `features`; the others pass as they are, behind the hats
+    in: (n, features); out: (n, `size`)
+    """
+
+    def __init__(self, features: int, numbers: list[int], knots: int) -> None:
+        super().__init__()
+        rest = sorted(set(range(features)) - set(numbers))
+        self.pieces = knots - 1
+        self.size = len(rest) + len(numbers) * knots
+        self.register_buffer("numbers", torch.tensor(numbers, dtype=torch.int64), persistent=False)
+        self.register_buffer("rest", torch.tensor(rest, dtype=torch.int64), persistent=False)
+        self.register_buffer("knots", torch.arange(knots), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        numbers: Tensor = self.numbers  # type: ignore[assignment]
+        rest: Tensor = self.rest  # type: ignore[assignment]
+        knots: Tensor = self.knots  # type: ignore[assignment]
+        place = x[:, numbers].clamp(0, 1) * self.pieces
+        below = place.detach().floor().clamp(max=self.pieces - 1)
+        share = (place - below)[..., None]
+        first = (below[..., None] == knots).to(x.dtype)
+        second = (below[..., None] + 1 == knots).to(x.dtype)
+        hats = first * (1 - share) + second * share
+        return torch.cat([hats.flatten(1), x[:, rest]], 1)
 
 
-def mlp(features: int, classes: int, hidden: list[int], *, mean: float, scale: float) -> nn.Module:
+def table_inputs(features: int, numbers: list[int], knots: int) -> tuple[list[nn.Module], int]:
+    """The fixed first layer of a table's model and the features that come out; no layer without numbers or knots."""
+    if not numbers or not knots:
+        return [], features
+    layer = PiecewiseLinear(features, numbers, knots)
+    return [layer], layer.size
+
+
+def logistic(features: int, classes: int, *, mean: float, scale: float, numbers: list[int], knots: int) -> nn.Module:
+    first, features = table_inputs(features, numbers, knots)
+    return nn.Sequential(*first, Shift(mean, scale), nn.Flatten(), nn.Linear(features, classes))
+
+
+def mlp(
+    features: int, classes: int, hidden: list[int], *, mean: float, scale: float, numbers: list[int], knots: int
+) -> nn.Module:
     """Linear layers with tanh between them: bounded, it loses less to clipping than ReLU (Papernot et al. 2020)."""
-    layers: list[nn.Module] = [Shift(mean, scale), nn.Flatten()]
+    layers, features = table_inputs(features, numbers, knots)
+    layers += [Shift(mean, scale), nn.Flatten()]
     for width in hidden:
         layers += [nn.Linear(features, width), nn.Tanh()]
         features = width

@@ -26,12 +26,18 @@ MAX_CARD_BYTES = 4 << 20
 
 Architecture = Literal["logistic", "mlp", "cnn", "features-linear"]
 ARCHITECTURES: dict[str, dict[str, Any]] = {
-    "logistic": {},
-    "mlp": {"hidden": [64]},
+    "logistic": {"numbers": [], "knots": 0},
+    "mlp": {"hidden": [64], "numbers": [], "knots": 0},
     "cnn": {"channels": [16, 32], "hidden": 32},
     "features-linear": {"orientations": 8, "cell": 4},
 }
-"""Every architecture with its options and their defaults. All also take `mean` and `scale`, the fixed normalisation."""
+"""Every architecture with its options and their defaults. All also take `mean` and `scale`, the fixed normalisation.
+
+knots:   of a table's model: hat functions that each number becomes inside the model; 0 leaves numbers as they are
+numbers: which features of a table are numbers in 0…1, by position
+"""
+
+MAX_KNOTS = 256
 
 IMAGES_ONLY = ("cnn", "features-linear")
 
@@ -87,13 +93,7 @@ def complete_options(architecture: str, options: dict[str, Any], input_shape: tu
         )
     merged = {**known, **options}
     for name, value in merged.items():
-        values = value if isinstance(value, list) else [value]
-        allowed: tuple[type, ...] = (int, float) if name in ("mean", "scale") else (int,)
-        listed = isinstance(known[name], list)
-        fits = isinstance(value, list) == listed and bool(values)
-        fits = fits and all(isinstance(v, allowed) and not isinstance(v, bool) for v in values)
-        fits = fits and (name == "mean" or all(0 < v <= 65_536 for v in values))
-        if not fits or (name == "channels" and len(values) != 2) or len(values) > 16:
+        if not _fits(name, value, known[name], input_shape):
             raise GuardError(
                 f"The option {name} of the architecture {architecture} is out of bounds",
                 f"it must look like its default, {known[name]}",
@@ -112,6 +112,25 @@ def check_shape(architecture: str, input_shape: tuple[int, ...]) -> None:
             "Choose logistic or mlp.",
             "model.shape",
         )
+
+
+def _fits(name: str, value: Any, default: Any, input_shape: tuple[int, ...]) -> bool:
+    """Whether an option's value looks like its default and lies within its bounds."""
+    values = value if isinstance(value, list) else [value]
+    allowed: tuple[type, ...] = (int, float) if name in ("mean", "scale") else (int,)
+    if isinstance(value, list) != isinstance(default, list):
+        return False
+    if not all(isinstance(v, allowed) and not isinstance(v, bool) for v in values):
+        return False
+    if name == "mean":
+        return True
+    if name == "knots":
+        return bool(values[0] == 0 or 2 <= values[0] <= MAX_KNOTS)
+    if name == "numbers":
+        features = input_shape[0] if len(input_shape) == 1 else 0
+        return len(set(values)) == len(values) and all(0 <= v < features for v in values)
+    lengths = (2, 2) if name == "channels" else (1, 16)
+    return lengths[0] <= len(values) <= lengths[1] and all(0 < v <= 65_536 for v in values)
 
 
 def build(architecture: str, options: dict[str, Any], input_shape: tuple[int, ...], classes: int) -> nn.Module:
@@ -135,12 +154,13 @@ def build(architecture: str, options: dict[str, Any], input_shape: tuple[int, ..
             "Use smaller examples.",
             "model.shape",
         )
-    if architecture == "logistic":
-        return architectures.logistic(features, classes, mean=mean, scale=scale)
-    if architecture == "mlp":
-        widths = [features, *settings["hidden"], classes]
-        _bounded(sum(a * b for a, b in pairwise(widths)))
-        return architectures.mlp(features, classes, settings["hidden"], mean=mean, scale=scale)
+    if architecture in ("logistic", "mlp"):
+        hidden, numbers, knots = settings.get("hidden", []), settings["numbers"], settings["knots"]
+        first = features + len(numbers) * max(knots - 1, 0)
+        _bounded(sum(a * b for a, b in pairwise([first, *hidden, classes])))
+        if architecture == "logistic":
+            return architectures.logistic(features, classes, mean=mean, scale=scale, numbers=numbers, knots=knots)
+        return architectures.mlp(features, classes, hidden, mean=mean, scale=scale, numbers=numbers, knots=knots)
     shape = (input_shape[0], input_shape[1], input_shape[2])
     if architecture == "cnn":
         first, second = settings["channels"]

@@ -16,9 +16,10 @@ from typing import Any, Literal
 from guardapp.errors import GuardError, from_os_error
 from guardapp.jobs import folder as folders
 from guardapp.jobs.attempt import Attempt, Changes
+from guardapp.jobs.audit_trail import note_end
 from guardapp.jobs.commands import Commands
 from guardapp.jobs.consequences import skip_dependents
-from guardapp.jobs.events import Event, JobChanged
+from guardapp.jobs.events import Event, JobChanged, Notice
 from guardapp.jobs.frames import Order
 from guardapp.jobs.journal import Journal, Told
 from guardapp.jobs.queue import JobQueue, Verb
@@ -177,6 +178,9 @@ class Engine:
         self._queue.set_mark(job_id, None)
 
     def _end(self, row: JobRow) -> None:
+        unwritten = note_end(row)
+        if unwritten is not None:
+            self.events.append(Notice(unwritten))
         if row.state in ("failed", "cancelled"):
             for skipped in skip_dependents(self._queue, row, self._attempts):
                 self.events.append(JobChanged(skipped))

@@ -16,6 +16,7 @@ from typing import Any
 
 from guardapp.errors import GuardError
 from guardapp.jobs import folder as folders
+from guardapp.jobs.audit_trail import note_end
 from guardapp.jobs.batch import Batch
 from guardapp.jobs.commands import refuse_removal
 from guardapp.jobs.continuing import continue_batch
@@ -274,6 +275,7 @@ class Supervisor:
     def _lead(self, notice: GuardError | None) -> None:
         """Begin to run jobs, after putting right what a dead supervisor left behind."""
         recovered = recover(self._queue)
-        self._events += [Notice(notice)] if notice is not None else []
+        unwritten = [error for row in recovered if (error := note_end(row)) is not None]
+        self._events += [Notice(error) for error in [*([notice] if notice is not None else []), *unwritten]]
         self._events += [JobChanged(row) for row in recovered]
         self._engine = Engine(self._queue, self.home, self._key_provider, warm=self._warm, mine=self._mine)

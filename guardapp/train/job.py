@@ -13,12 +13,13 @@ from pydantic import ConfigDict, Field, model_validator
 
 from guardapp.errors import GuardError
 from guardapp.formats.datasets import Dataset, DataSpec, held_back, load_dataset
+from guardapp.formats.encoding import NumberColumn
 from guardapp.formats.models import ModelCard, build, complete_options, save_model
 from guardapp.progress import Progress
 from guardapp.spec import Result, Spec
 from guardapp.train.charge import Charge
 from guardapp.train.plan import Plan, Privacy, make_plan, public_examples
-from guardapp.train.recipes import Name, Shape, choose
+from guardapp.train.recipes import Name, Shape, choose, table_options
 from guardapp.train.report import write_metrics, write_report
 from guardapp.train.state import Run, read_run, write_run
 from guardapp.train.statement import NO_GUARANTEE, state
@@ -129,15 +130,13 @@ def _this_run(spec: TrainSpec, data: Dataset, progress: Progress) -> Run:
         examples = public_examples(spec.max_examples or len(data), spec.data.test_fraction)
     recipe = choose(
         spec.recipe,
-        Shape(data.kind, examples),
+        Shape(data.kind, examples, spec.privacy.epsilon if spec.privacy else None),
         batch=spec.batch,
         steps=spec.steps,
         clip=spec.clip,
         learning_rate=spec.learning_rate,
     )
-    complete_options(
-        recipe.architecture, spec.options, data.input_shape
-    )  # refuse bad options before the budget is touched
+    _options(spec, recipe.architecture, data)  # refuse bad options before the budget is touched
     plan = make_plan(recipe, examples, len(data.classes), spec.privacy)
     current = Run(
         run=f"{spec.name or 'training'} {uuid.uuid4().hex[:12]}", dataset=data.fingerprint, spec=name, plan=plan
@@ -146,6 +145,16 @@ def _this_run(spec: TrainSpec, data: Dataset, progress: Progress) -> Run:
         folder.mkdir(parents=True, exist_ok=True)
         write_run(folder, current)
     return current
+
+
+def _options(spec: TrainSpec, architecture: str, data: Dataset) -> dict[str, Any]:
+    """The model's options: the recipe's, then the user's, then the architecture's own defaults."""
+    numbers = []
+    if data.schema is not None and spec.data.label is not None:
+        inputs = data.schema.inputs(spec.data.label)
+        numbers = [data.groups[name][0] for name, column in inputs.items() if isinstance(column, NumberColumn)]
+    chosen = {**table_options(architecture, numbers), **spec.options}
+    return complete_options(architecture, chosen, data.input_shape)
 
 
 def _tell(plan: Plan, progress: Progress) -> None:
@@ -180,7 +189,8 @@ def _session(spec: TrainSpec, data: Dataset, held: Any, current: Run, progress: 
     plan = current.plan
     device = choose_device(progress.device if progress.device != "auto" else spec.device)
     torch.manual_seed(spec.seed)
-    model = build(plan.architecture, spec.options, data.input_shape, len(data.classes)).to(device)
+    options = _options(spec, plan.architecture, data)
+    model = build(plan.architecture, options, data.input_shape, len(data.classes)).to(device)
     check_admissible(model, data.input_shape)
     features, trained = features_first(model)
     x, y = torch.from_numpy(data.x), torch.from_numpy(data.y)
@@ -244,7 +254,7 @@ def _write(
     out: Path,
     progress: Progress,
 ) -> None:
-    options = complete_options(plan.architecture, spec.options, data.input_shape)
+    options = _options(spec, plan.architecture, data)
     card = ModelCard(
         architecture=plan.architecture,
         options=options,

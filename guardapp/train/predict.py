@@ -45,7 +45,7 @@ def predict(
 ) -> Prediction:
     """The prediction for a run with these settings. Raises GuardError train.recipe, train.unreachable."""
     examples = public_examples(privacy.max_examples, test_fraction)
-    chosen = choose(recipe, Shape(kind, examples), batch=batch, steps=steps, clip=clip)
+    chosen = choose(recipe, Shape(kind, examples, privacy.epsilon), batch=batch, steps=steps, clip=clip)
     return describe(make_plan(chosen, examples, classes, privacy))
 
 

@@ -7,7 +7,7 @@ data, because a setting that was tuned on private rows discloses something about
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from guardapp.errors import GuardError
 
@@ -31,14 +31,24 @@ class Recipe(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What a recipe may depend on: the kind of data, and the public bound on the examples that are trained on."""
+    """What a recipe may depend on: the kind of data, the public bound on the examples that are trained on, and ε.
+
+    epsilon: the target; None for a training without privacy
+    """
 
     kind: Literal["image", "table"]
     examples: int
+    epsilon: float | None = None
 
 
 MOST_STEPS = 20_000
 """Of a recipe: with very many examples, fewer passes are enough."""
+
+KNOTS = 8
+"""Hat functions that a table's number becomes inside the model: seven straight pieces between its bounds."""
+
+PLENTY = 25_000
+"""ε times examples from which a table's noise is small enough for the recipe's own learning rate."""
 
 
 def choose(
@@ -67,9 +77,25 @@ def choose(
         batch=size,
         steps=steps or min(MOST_STEPS, max(1, math.ceil(epochs * shape.examples / size))),
         clip=clip or norm,
-        learning_rate=learning_rate or rate,
+        learning_rate=learning_rate or rate * _caution(shape),
         optimizer=optimizer,
     )
+
+
+def _caution(shape: Shape) -> float:
+    """By how much a table's learning rate is lowered because the noise is large, in 0…1.
+
+    The noise in a mean gradient grows as 1/(ε · examples). What it leaves in the weights grows with the learning rate
+    while they still move, and with its root once they have settled; the power between the two keeps it about level.
+    """
+    if shape.kind != "table" or shape.epsilon is None:
+        return 1.0
+    return min(1.0, math.pow(shape.epsilon * shape.examples / PLENTY, 1.5))
+
+
+def table_options(architecture: str, numbers: list[int]) -> dict[str, Any]:
+    """The options that a recipe gives a table's model; `numbers` are the positions of its number features."""
+    return {"numbers": numbers, "knots": KNOTS} if architecture in ("logistic", "mlp") and numbers else {}
 
 
 _DEFAULTS: dict[str, tuple[float, int, float, float, Literal["sgd", "adam"]]] = {

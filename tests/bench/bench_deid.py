@@ -1,7 +1,7 @@
 """Benchmarks of de-identification beside peers in the same run: `python -m tests.bench.bench_deid --peer PYTHON`.
 
 PYTHON is an interpreter that has anonypy and pycanon (they bring old dependencies, so they have a venv of their own).
-Without it the peers' rows say that they were skipped. Medians of three; the figures go into docs/benchmarks.md.
+Without it the peers' rows say that they were skipped.
 """
 
 from __future__ import annotations
@@ -32,8 +32,6 @@ from guardapp.progress import Progress
 
 ROOT = Path(__file__).parents[2]
 ADULT = ROOT.parent / "shared" / "data" / "arx-adult" / "adult.csv.gz"
-REPORT = ROOT / "docs" / "benchmarks.md"
-MARKS = ("<!-- de-identification -->", "<!-- end of de-identification -->")
 QUASI = ["age", "sex", "race", "marital-status", "education", "native-country"]
 PEER_ROWS = 5_000
 
@@ -124,6 +122,8 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--peer", help="an interpreter with anonypy and pycanon")
     arguments = options.parse_args()
+    if not ADULT.exists():
+        raise SystemExit("skipped: the Adult table (../shared/data/arx-adult) is not here")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         small, _ = adult(PEER_ROWS, folder)
@@ -150,16 +150,9 @@ def main() -> None:
     ]  # fmt: skip
     table = ["| task | guardapp | peer | ratio |", "|---|---|---|---|"]
     table += [f"| {' | '.join(row)} |" for row in rows]
-    note = f"Largest resident memory of the whole run, the million-row tables included: {memory:.0f} MiB."
-    section = "\n".join([MARKS[0], "## De-identification", "", *table, "", note, MARKS[1]])
-    print(section)
-    text = REPORT.read_text(encoding="utf-8") if REPORT.exists() else "# Benchmarks\n"
-    if MARKS[0] in text:
-        before, rest = text.split(MARKS[0], 1)
-        text = before + section + rest.split(MARKS[1], 1)[1]
-    else:
-        text = text.rstrip("\n") + "\n\n" + section + "\n"
-    REPORT.write_text(text, encoding="utf-8")
+    print("\n".join(table))
+    print("\nMedians of three; the ratios are of one run. Largest resident memory of the whole run, the million-row")
+    print(f"tables included: {memory:.0f} MiB.")
 
 
 if __name__ == "__main__":

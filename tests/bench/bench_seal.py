@@ -1,10 +1,10 @@
 """Sealing and opening beside `cp` of the same file in the same run.
 
-    python -m tests.bench.bench_seal [--mib 2048] [--rounds 5] [--write]
+    python -m tests.bench.bench_seal [--mib 2048] [--rounds 5]
 
 Every round does all of it once, so that what else the machine does meets each alike; ratios are taken within a round,
 and their median is reported. The file is read once before, so that it is in the page cache; what was written is synced
-and removed between the measurements, outside the time. --write updates its own section of docs/benchmarks.md.
+and removed between the measurements, outside the time.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import re
 import statistics
 import subprocess
 import sys
@@ -28,8 +27,6 @@ from guardapp.seal.recipients import X25519Identity, X25519Recipient
 from guardapp.seal.sealed import open_sealed, open_to_file, verify_sealed, write_sealed
 
 TENSOR_BYTES = 16 << 20
-PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- seal: begin -->", "<!-- seal: end -->"
 
 
 def make_model(path: Path, mib: int) -> None:
@@ -154,21 +151,11 @@ def report(rounds: list[dict[str, float]], mib: int, memory: float | None, load:
     return "\n".join(lines)
 
 
-def write_section(text: str) -> None:
-    """Put `text` in place of this benchmark's section of docs/benchmarks.md, or at its end."""
-    section = f"{BEGIN}\n## Sealing\n\n{text}\n{END}\n"
-    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else "# Benchmarks\n"
-    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END) + "\n", re.DOTALL)
-    page = pattern.sub(lambda _: section, page) if pattern.search(page) else f"{page}\n{section}"
-    PAGE.write_text(page, encoding="utf-8", newline="\n")
-
-
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--mib", type=int, default=2048)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--folder", type=Path, help="where to work; by default a new folder in the temporary one")
-    parser.add_argument("--write", action="store_true", help="update docs/benchmarks.md")
     options = parser.parse_args(arguments)
     key = X25519PrivateKey.generate()
     keys = X25519Identity(key.private_bytes_raw()), X25519Recipient(key.public_key().public_bytes_raw())
@@ -183,8 +170,6 @@ def main(arguments: list[str]) -> None:
             print(f"round {number + 1}: " + ", ".join(f"{k} {v:.3f}" for k, v in rounds[-1].items()), file=sys.stderr)
         text = report(rounds, options.mib, peak_memory(folder, source), load)
     print(text)
-    if options.write:
-        write_section(text)
 
 
 if __name__ == "__main__":

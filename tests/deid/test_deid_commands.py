@@ -79,13 +79,13 @@ def test_a_table_is_protected_through_the_engine(
     report = json.loads(capsys.readouterr().out)
     assert report["k"] >= 5
     assert {path.name for path in out.iterdir()} == {
-        "t.protected.csv",
+        "t.csv",
         "policy.yaml",
         "report.html",
         "report.json",
         "job.json",
     }
-    assert run(["deid", "check", str(out / "t.protected.csv"), "--quasi", "age", "--k", "5"]) == 0
+    assert run(["deid", "check", str(out / "t.csv"), "--quasi", "age", "--k", "5"]) == 0
 
 
 def test_an_unnamed_column_is_bad_input_and_leaves_nothing(

@@ -71,7 +71,7 @@ CLINIC: dict[str, Any] = {
 
 def test_a_clinic_is_protected_as_its_policy_says(tmp_path: Path) -> None:
     result = protect(clinic(tmp_path / "clinic.csv"), CLINIC, tmp_path / "out")
-    rows = rows_of(tmp_path / "out" / "clinic.protected.csv")
+    rows = rows_of(tmp_path / "out" / "clinic.csv")
     assert list(rows[0]) == ["id", "age", "zip", "disease", "note"]
     assert len({row["id"] for row in rows}) == 60
     assert smallest_group_by_hand(rows, ["age", "zip"]) == result.k
@@ -82,7 +82,7 @@ def test_a_clinic_is_protected_as_its_policy_says(tmp_path: Path) -> None:
     assert min(map(len, diseases.values())) >= 3
     assert rows[1]["note"] == "call [cn_mobile]"
     assert rows[0]["note"] == ""
-    assert "138" not in (tmp_path / "out" / "clinic.protected.csv").read_text()
+    assert "138" not in (tmp_path / "out" / "clinic.csv").read_text()
 
 
 def test_the_report_has_the_documented_shape(tmp_path: Path) -> None:
@@ -111,9 +111,19 @@ def test_the_written_policy_repeats_the_result(tmp_path: Path) -> None:
     again = tmp_path / "again"
     again.mkdir()
     run(spec, again, Progress(keys={"clinic": KEY}))
-    name = "clinic.protected.csv"
+    name = "clinic.csv"
     assert (again / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
     assert str(tmp_path) not in (tmp_path / "out" / "policy.yaml").read_text()
+
+
+def test_the_table_the_policy_and_its_hierarchies_count_as_inputs(tmp_path: Path) -> None:
+    named = DeidSpec(input=tmp_path / "t.csv", policy=tmp_path / "policy.yaml")
+    assert named.inputs() == [tmp_path / "t.csv", tmp_path / "policy.yaml"]
+    inline = DeidSpec.model_validate(
+        {"input": "t.csv", "policy": {"columns": {"a": {"role": "quasi", "hierarchy": "a.csv"}}}},
+        context={"base": tmp_path},
+    )
+    assert inline.inputs() == [tmp_path / "t.csv", tmp_path / "a.csv"]
 
 
 def test_parquet_keeps_types_nulls_and_format(tmp_path: Path) -> None:
@@ -128,7 +138,7 @@ def test_parquet_keeps_types_nulls_and_format(tmp_path: Path) -> None:
         "models": [{"name": "k-anonymity", "k": 5}],
     }
     protect(tmp_path / "t.parquet", policy, tmp_path / "out")
-    back = parquet.read_table(tmp_path / "out" / "t.protected.parquet")
+    back = parquet.read_table(tmp_path / "out" / "t.parquet")
     assert back.column("score").to_pylist() == table.column("score").to_pylist()
     assert back.column("age").to_pylist()[:4] == ["30", "31", None, None]
     assert [cell is None for cell in back.column("who").to_pylist()] == [False, True] * 10
@@ -139,7 +149,7 @@ def test_formulas_are_escaped_in_the_protected_file(tmp_path: Path) -> None:
     source.write_text("a,b\n=1+1,x\n-5,y\n")
     result = protect(source, {"columns": {"a": {"role": "other"}, "b": {"role": "other"}}}, tmp_path / "out")
     assert result.escaped_cells == 1
-    assert [row["a"] for row in rows_of(tmp_path / "out" / "t.protected.csv")] == ["'=1+1", "-5"]
+    assert [row["a"] for row in rows_of(tmp_path / "out" / "t.csv")] == ["'=1+1", "-5"]
 
 
 def test_a_column_named_like_a_formula_is_still_checked(tmp_path: Path) -> None:
@@ -151,7 +161,7 @@ def test_a_column_named_like_a_formula_is_still_checked(tmp_path: Path) -> None:
     }
     result = protect(source, policy, tmp_path / "out")
     assert (result.k, result.escaped_cells) == (5, 1)
-    assert list(rows_of(tmp_path / "out" / "t.protected.csv")[0]) == ["'=age", "2020", "s"]
+    assert list(rows_of(tmp_path / "out" / "t.csv")[0]) == ["'=age", "2020", "s"]
 
 
 def test_diversity_counts_what_the_rules_leave(tmp_path: Path) -> None:
@@ -249,7 +259,7 @@ def test_other_encodings_come_out_as_utf_8(tmp_path: Path, codec: str) -> None:
         "models": [{"name": "k-anonymity", "k": 5}],
     }
     protect(source, policy, tmp_path / "out")
-    rows = rows_of(tmp_path / "out" / "表.protected.csv")
+    rows = rows_of(tmp_path / "out" / "表.csv")
     assert {row["城市"] for row in rows} == {"北京", "上海"}
 
 
@@ -292,7 +302,7 @@ def test_the_second_opinion_agrees_with_counting_by_hand(
         "models": [{"name": "k-anonymity", "k": k}],
     }
     result = protect(source, policy, tmp_path / "out")
-    target = tmp_path / "out" / "t.protected.csv"
+    target = tmp_path / "out" / "t.csv"
     assert result.k == smallest_group_by_hand(rows_of(target), ["x", "y"]) >= k
     assert check.measure(target, ["x", "y"], ["z"]).k == result.k
 
@@ -321,7 +331,7 @@ def test_arx_tiny_reaches_two_with_its_hierarchies(shared: Path, tmp_path: Path)
         "models": [{"name": "k-anonymity", "k": 3}, {"name": "distinct-l-diversity", "l": 3, "column": "Disease"}],
     }
     result = protect(tiny / "test2.csv", policy, tmp_path / "out")
-    rows = rows_of(tmp_path / "out" / "test2.protected.csv", ";")
+    rows = rows_of(tmp_path / "out" / "test2.csv", ";")
     assert result.k == smallest_group_by_hand(rows, ["ZIPCode", "Age"]) >= 3
     # the three classes of this textbook table (Li, Li & Venkatasubramanian 2007, table 2)
     assert {row["ZIPCode"] for row in rows} == {"476**", "4790*"}
@@ -333,7 +343,7 @@ def test_adult_reaches_k_with_little_lost(shared: Path, tmp_path: Path, k: int) 
     columns |= {"workclass": {"role": "other"}, "occupation": {"role": "other"}, "salary-class": {"role": "sensitive"}}
     policy = {"columns": columns, "models": [{"name": "k-anonymity", "k": k}]}
     result = protect(shared / "arx-adult" / "adult.csv.gz", policy, tmp_path / "out")
-    rows = rows_of(tmp_path / "out" / "adult.protected.csv.gz", ";")
+    rows = rows_of(tmp_path / "out" / "adult.csv.gz", ";")
     assert len(rows) == 30_162
     assert smallest_group_by_hand(rows, ADULT_QUASI) == result.k >= k
     # a plain Mondrian on eight of these columns loses 0.086 at k = 10

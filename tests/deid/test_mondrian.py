@@ -114,6 +114,21 @@ def test_a_table_that_needs_nothing_loses_nothing() -> None:
     assert recoded.utility.discernibility == 25
 
 
+@pytest.mark.parametrize(
+    ("rule", "labels"),
+    [
+        ({"generalise": {"width": 10}}, {"20–39", "40–59"}),
+        ({"top_bottom_code": {"low": 25, "high": 45}}, {"≤31", "≥42"}),
+    ],
+)
+def test_what_a_rule_made_of_numbers_is_still_grouped_as_numbers(rule: dict[str, Any], labels: set[str]) -> None:
+    asked = build_policy(
+        {"columns": {"age": {"role": "quasi", "rule": rule}}, "models": [{"name": "k-anonymity", "k": 2}]}
+    )
+    recoded = recode(asked, {"age": coded(["22", "31", "42", "55"])}, Progress())
+    assert set(recoded.columns["age"][1]) == labels
+
+
 def test_the_partition_is_no_worse_than_a_plain_mondrian() -> None:
     # plain: median cuts on the widest of two numeric axes, one box after the other, no second thoughts
     rng = np.random.default_rng(7)

@@ -142,7 +142,7 @@ def test_a_preview_equals_what_the_job_would_write_but_for_pseudonyms(clinic: Pa
     out = tmp_path / "out"
     out.mkdir()
     run(DeidSpec(input=clinic, policy=policy), out, Progress(keys={"pseudonyms": bytes(32)}))
-    written = open_table(out / "clinic.protected.csv").page(0, 300)
+    written = open_table(out / "clinic.csv").page(0, 300)
     assert [[row[2], row[3]] for row in shown["protected"]] == [row[1:] for row in written]
     assert all(a[0] != b[0] for a, b in zip(shown["protected"], written, strict=True))
 

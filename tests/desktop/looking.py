@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -59,6 +61,12 @@ def clipped(root: QWidget) -> list[str]:
             over = area.widget().width() - area.viewport().width()
             found.append(f"a scrolled page is {over} px wider than its window")
     return found
+
+
+def english(root: QWidget) -> list[str]:
+    """Texts of two or more English words, where a Chinese window shows its own sentences."""
+    words = [text for widget in shown(root) if (text := _words(widget) or widget.accessibleName())]
+    return sorted({text for text in words if re.search(r"[a-z]{2,} [a-z]{2,}", text) and "/" not in text})
 
 
 def _words(widget: QWidget) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
@@ -15,23 +13,14 @@ from guardapp.desktop.i18n import speech
 from guardapp.desktop.pages import PAGES
 from guardapp.desktop.window import Window
 
-
-def _looking() -> ModuleType:
-    place = importlib.util.spec_from_file_location("looking", Path(__file__).with_name("looking.py"))
-    assert place is not None
-    assert place.loader is not None
-    module = importlib.util.module_from_spec(place)
-    place.loader.exec_module(module)
-    return module
-
-
-looking = _looking()
 NAMES = [entry.name for entry in PAGES if entry.exists]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("size", [(1440, 900), (1120, 700)])
-def test_nothing_is_clipped(window: Window, qtbot: QtBot, language: Literal["en", "zh"], size: tuple[int, int]) -> None:
+def test_nothing_is_clipped(
+    window: Window, qtbot: QtBot, looking: ModuleType, language: Literal["en", "zh"], size: tuple[int, int]
+) -> None:
     qtbot.waitUntil(lambda: window.vault.snapshot is not None, timeout=10_000)
     speech().choose(language)
     window.resize(*size)
@@ -46,8 +35,23 @@ def test_nothing_is_clipped(window: Window, qtbot: QtBot, language: Literal["en"
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_everything_that_can_be_operated_has_a_name_and_is_reached_by_tab(window: Window, name: str) -> None:
+def test_everything_that_can_be_operated_has_a_name_and_is_reached_by_tab(
+    window: Window, name: str, looking: ModuleType
+) -> None:
     window.show_page(name)
     QApplication.processEvents()
     assert looking.unnamed(window) == []
     assert looking.unreachable(window.page) == []
+
+
+@pytest.mark.parametrize("name", ["home", "vault", "settings"])
+def test_no_english_sentence_is_left_in_a_chinese_window(
+    window: Window, qtbot: QtBot, name: str, looking: ModuleType
+) -> None:
+    qtbot.waitUntil(lambda: window.vault.snapshot is not None, timeout=10_000)
+    speech().choose("zh")
+    window.show_page(name)
+    for dock_open in (False, True):
+        window.dock.set_open(dock_open)
+        QApplication.processEvents()
+        assert looking.english(window) == []

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from guardapp.errors import GuardError
+from guardapp.formats.architectures import PiecewiseLinear
 from guardapp.formats.models import ARCHITECTURES, ModelCard, build, load_model, save_model
 
 IMAGE = (1, 28, 28)
@@ -57,6 +58,51 @@ def test_no_architecture_mixes_the_rows_of_a_batch(architecture: str) -> None:
 def test_image_models_take_any_size_from_16_pixels(height: int, width: int, channels: int, architecture: str) -> None:
     model = build(architecture, {}, (channels, height, width), 4)
     assert model(torch.rand(2, channels, height, width)).shape == (2, 4)
+
+
+def hats_by_hand(value: float, knots: int) -> list[float]:
+    return [max(0.0, 1 - abs(value - knot / (knots - 1)) * (knots - 1)) for knot in range(knots)]
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=2, max_size=2), st.integers(2, 12))
+def test_a_number_becomes_hat_functions_and_the_rest_passes_unchanged(values: list[float], knots: int) -> None:
+    layer = PiecewiseLinear(4, [2, 0], knots)
+    found = layer(torch.tensor([[values[1], 0.25, values[0], 0.75]]))[0]
+    expected = [*hats_by_hand(values[0], knots), *hats_by_hand(values[1], knots), 0.25, 0.75]
+    assert found.tolist() == pytest.approx(expected, abs=1e-5)
+    assert len(found) == layer.size
+
+
+@pytest.mark.parametrize("value", [-1.0, 0.0, 0.2, 1.0, 2.0])
+def test_hats_never_hide_the_slope_at_a_knot_nor_go_beyond_the_borders(value: float) -> None:
+    layer = PiecewiseLinear(1, [0], 6)
+    x = torch.tensor([[value]], requires_grad=True)
+    out = (layer(x) * torch.arange(6.0)).sum()  # knot k has the height k: a straight line of slope 5 between 0 and 5
+    out.backward()
+    assert float(out.detach()) == pytest.approx(5 * min(max(value, 0.0), 1.0), abs=1e-6)
+    assert float(x.grad) == pytest.approx(5.0 if 0 <= value <= 1 else 0.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("architecture", ["logistic", "mlp"])
+def test_a_table_model_with_knots_is_told_apart_by_its_card(architecture: str, tmp_path: Path) -> None:
+    options = {"numbers": [0, 3], "knots": 5}
+    model = build(architecture, options, (7,), 3).eval()
+    save_model(model, card_for(architecture).model_copy(update={"options": options}), tmp_path)
+    x = torch.rand(5, 7)
+    assert torch.equal(load_model(tmp_path).module(x), model(x))
+    save_model(model, card_for(architecture), tmp_path)
+    with pytest.raises(GuardError) as error:
+        load_model(tmp_path)
+    assert error.value.code.startswith("model.weights")
+
+
+def test_cards_from_before_there_were_knots_still_load(tmp_path: Path) -> None:
+    tensors = {"2.weight": torch.rand(3, 7), "2.bias": torch.rand(3)}
+    save_file(tensors, tmp_path / "model.safetensors")
+    card = card_for("logistic").model_copy(update={"options": {"mean": 0.0, "scale": 1.0}})
+    (tmp_path / "model.json").write_text(card.model_dump_json(), encoding="utf-8")
+    x = torch.rand(5, 7)
+    assert torch.allclose(load_model(tmp_path).module(x), x @ tensors["2.weight"].T + tensors["2.bias"], atol=1e-6)
 
 
 def test_the_small_cnn_has_about_26_thousand_weights() -> None:
@@ -134,6 +180,13 @@ def test_a_damaged_card_is_refused(content: bytes, tmp_path: Path) -> None:
         ("cnn", {}, (4,), "model.shape"),
         ("features-linear", {}, (1, 8, 8), "model.shape"),
         ("logistic", {"scale": 0}, (4,), "model.option"),
+        ("logistic", {"numbers": [4], "knots": 8}, (4,), "model.option"),
+        ("logistic", {"numbers": [1, 1], "knots": 8}, (4,), "model.option"),
+        ("logistic", {"numbers": [0], "knots": 8}, IMAGE, "model.option"),
+        ("logistic", {"numbers": [0], "knots": 1}, (4,), "model.option"),
+        ("mlp", {"numbers": [0], "knots": 10**6}, (4,), "model.option"),
+        ("mlp", {"hidden": []}, (4,), "model.option"),
+        ("cnn", {"channels": [8]}, IMAGE, "model.option"),
     ],
 )
 def test_a_wrong_description_is_refused(

@@ -1,6 +1,8 @@
 """Kill the worker and the whole application at random moments of a batch, and see that nothing is lost.
 
-    python tests/jobs/kill_storm.py --workers 200 --apps 50 --seed 1 [--batch BATCH.yaml] [--check-ledger]
+    python tests/jobs/kill_storm.py --workers 200 --apps 50 --seed 1 [--chain | --batch BATCH.yaml] [--check-ledger]
+
+--chain takes the whole chain on a few rows: protect, train privately, check, seal, bundle.
 
 The batch is run by a real `guardapp run` process, and run again after each kill until as many kills as asked have hit.
 After each kill: no artifact of an unfinished job exists, every finished job verifies against its job.json, and the
@@ -44,7 +46,7 @@ class Storm:
         self.home, self.batch, self.ledger = place / "home", batch, ledger
         self.rounds = place / "rounds"
         self.out = self.rounds / "0"
-        self.home.mkdir(parents=True)
+        self.home.mkdir(parents=True, exist_ok=True)
         self.random = random.Random(seed)
         self.killed = {"worker": 0, "app": 0}
         self.completed = 0
@@ -146,8 +148,15 @@ def kill_app(app: subprocess.Popen[bytes]) -> bool:
     return True
 
 
-def storm(place: Path, *, workers: int, apps: int, seed: int, batch: Path | None, ledger: bool) -> Storm:
+def storm(
+    place: Path, *, workers: int, apps: int, seed: int, batch: Path | None = None, chain: bool = False, ledger: bool
+) -> Storm:
     """Run until as many kills have hit; returns what happened. Raises AssertionError for any promise that is broken."""
+    if chain:
+        from chain_batch import lay_out
+
+        (place / "home").mkdir(parents=True)
+        batch = lay_out(place, place / "home")
     if batch is None:
         batch = place / "batch.yaml"
         place.mkdir(parents=True, exist_ok=True)
@@ -167,6 +176,7 @@ def main() -> None:
     parser.add_argument("--apps", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--batch", type=Path)
+    parser.add_argument("--chain", action="store_true")
     parser.add_argument("--check-ledger", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kill-storm-") as place:
@@ -176,6 +186,7 @@ def main() -> None:
             apps=options.apps,
             seed=options.seed,
             batch=options.batch and options.batch.absolute(),
+            chain=options.chain,
             ledger=options.check_ledger,
         )
     print(json.dumps({"killed": done.killed, "completed rounds": done.completed, "resumed jobs": done.resumed}))

@@ -59,3 +59,10 @@ def test_neither_a_spec_nor_a_prediction_imports_torch() -> None:
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_tables_learning_rate_falls_with_the_noise_and_never_rises_above_the_recipes() -> None:
+    rates = [choose("logistic", Shape("table", 20_000, epsilon)).learning_rate for epsilon in (0.05, 0.5, 1.25, 8.0)]
+    assert rates[0] < rates[1] < rates[2] == rates[3]
+    assert choose("logistic", Shape("table", 20_000)).learning_rate == rates[3]
+    assert choose("logistic", Shape("table", 10_000, 0.1)).learning_rate == pytest.approx(rates[0])

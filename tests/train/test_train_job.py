@@ -318,6 +318,14 @@ def test_the_divisor_does_not_depend_on_how_many_rows_were_drawn(folder: Path, m
         assert norm == pytest.approx(rows * 0.5 / 10.0, rel=1e-4)  # every one of these is clipped to 0.5
 
 
+def test_the_card_says_which_inputs_are_numbers_and_the_user_may_do_without_knots(folder: Path) -> None:
+    train_in(folder, "out", make_spec(folder), Silent())
+    assert load_model(folder / "out").card.options == {"mean": 0.0, "scale": 1.0, "numbers": [0, 2], "knots": 8}
+    plain = make_spec(folder, options={"knots": 0}, privacy=None)
+    train_in(folder, "plain", plain, Silent(), resume=False)
+    assert load_model(folder / "plain").card.options["knots"] == 0
+
+
 def test_training_without_privacy_says_so_everywhere_and_charges_nothing(folder: Path) -> None:
     spec = make_spec(folder, privacy=None)
     report = train_in(folder, "out", spec, Silent())
@@ -402,8 +410,8 @@ def test_mnist_at_epsilon_3_is_learnt_to_95_percent(shared: Path, tmp_path: Path
 
 @pytest.mark.realdata
 @pytest.mark.slow
-def test_adult_at_epsilon_1_is_learnt_to_81_and_a_half_percent_on_average(shared: Path, tmp_path: Path) -> None:
-    """Over three public splits, because one held-back tenth of 3,000 rows decides by luck of ± 0.7 points."""
+def test_adult_at_epsilon_1_is_learnt_to_82_and_a_half_percent_on_average(shared: Path, tmp_path: Path) -> None:
+    """Over three public splits, because one held-back fifth of 6,000 rows decides by luck of ± 0.5 points."""
     schema = Path(__file__).parents[1] / "realdata" / "adult.schema.yaml"
     found = []
     for seed in range(3):
@@ -422,4 +430,4 @@ def test_adult_at_epsilon_1_is_learnt_to_81_and_a_half_percent_on_average(shared
         out = tmp_path / str(seed)
         out.mkdir()
         found.append(run(spec, out, Progress()).test_accuracy or 0.0)
-    assert sum(found) / 3 >= 0.815
+    assert sum(found) / 3 >= 0.825

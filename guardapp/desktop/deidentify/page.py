@@ -1,0 +1,415 @@
+"""The De-identify page: Input → Settings → Review & queue, and the result on the same page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import QMenu, QStackedWidget
+
+from guardapp.desktop.deidentify import page_words
+from guardapp.desktop.deidentify.more_menu import more_menu
+from guardapp.desktop.deidentify.outcome import Outcome
+from guardapp.desktop.deidentify.page_jobs import PageJobs
+from guardapp.desktop.deidentify.policy_files import NO_TABLE, fit, write_rules
+from guardapp.desktop.deidentify.review import Review
+from guardapp.desktop.deidentify.rule_sheet import ask_rule
+from guardapp.desktop.deidentify.rules import Draft
+from guardapp.desktop.deidentify.scrolling import scrolling
+from guardapp.desktop.deidentify.settings_step import SettingsStep
+from guardapp.desktop.deidentify.start_step import StartStep
+from guardapp.desktop.deidentify.table_desk import TableDesk, rows_a_page
+from guardapp.desktop.kit import Button, Footer, IconButton, Steps
+from guardapp.desktop.page import Page, Services
+from guardapp.errors import GuardError
+from guardapp.resource_files import resource
+
+INPUT, SETTINGS, REVIEW, OUTCOME = range(4)
+_RULES = "Rules (*.yaml *.yml);;All files (*)"
+_PRIMARY = ("Go on with this table", "Review & queue", "Add to the queue", "Open folder")
+_TABLES = "Tables (*.csv *.tsv *.txt *.csv.gz *.parquet);;All files (*)"
+
+
+class DeidentifyPage(Page):
+    """A table, its rules, and what they come to."""
+
+    name = "deidentify"
+    title_key = "De-identify"
+    kinds = ("deid",)
+    scrolls = False
+
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
+        self.desk = TableDesk(services.session("guardapp.deid.session"), self)
+        self.path: Path | None = None
+        self.draft: Draft | None = None
+        self._suggested: Mapping[str, Any] = {}
+        self._figures: Mapping[str, Any] | None = None
+        self._points: list[Mapping[str, Any]] | None = None
+        self._trouble: GuardError | None = None
+        self._rows: int | None = None
+        self._names: list[str] = []
+        self.jobs = PageJobs(services, self)
+        self.start = StartStep()
+        self.settings_step = SettingsStep()
+        self.review = Review(services.jobs.new_folder)
+        self.outcome = Outcome()
+        self.steps = Steps()
+        self.undo = IconButton("ph.arrow-u-up-left", "Undo the last change of rules (Ctrl+Z)")
+        self.redo = IconButton("ph.arrow-u-up-right", "Redo (Ctrl+Shift+Z)")
+        self.more = IconButton("ph.dots-three", "More")
+        self.save = Button("Save rules…")
+        self.back = Button("Back")
+        self.other = Button("Protect another table")
+        self.report_button = Button("Open the report")
+        self.primary = Button("Review & queue", "primary", "ph.arrow-right", trailing=True)
+        self.stack = QStackedWidget()
+        for view in (self.start, self.settings_step, scrolling(self.review), scrolling(self.outcome)):
+            self.stack.addWidget(view)
+        self.body.addWidget(self.stack, 1)
+        for tool in (self.steps, self.undo, self.redo, self.more):
+            self.header.tools.addWidget(tool)
+        self.set_footer(Footer(self.back, self.other, self.save, self.report_button, self.primary))
+        self._connect()
+        self._go(INPUT)
+
+    def _connect(self) -> None:
+        desk, settings = self.desk, self.settings_step
+        desk.opened.connect(self._opened)
+        desk.refused.connect(self._refused)
+        desk.head.connect(settings.pair.show_head)
+        desk.progressed.connect(self._progressed)
+        desk.profiled.connect(self._profiled)
+        desk.measured.connect(self._measured)
+        desk.unmeasurable.connect(self._unmeasurable)
+        desk.curved.connect(self._curved)
+        desk.page.connect(settings.pair.add_page)
+        settings.pair.rows.wanted.connect(desk.want_rows)
+        settings.list.role_picked.connect(self._set_role)
+        settings.list.rule_picked.connect(self._set_rule)
+        settings.list.details_wanted.connect(self._ask_rule)
+        settings.figures.k_moved.connect(self._set_k)
+        self.start.dropped.connect(self.open_file)
+        self.start.choose.connect(self._choose)
+        self.start.sample.connect(self.open_sample)
+        self.steps.chosen.connect(self._step_chosen)
+        self.undo.clicked.connect(self._undo)
+        self.redo.clicked.connect(self._redo)
+        self.more.clicked.connect(self._open_more)
+        self.save.clicked.connect(self._save_rules)
+        self.back.clicked.connect(lambda: self._go(SETTINGS))
+        self.other.clicked.connect(self._start_over)
+        self.report_button.clicked.connect(self.jobs.open_report)
+        self.primary.clicked.connect(self._press)
+        self.outcome.again.connect(self.jobs.again)
+        self.outcome.cancel.connect(self.jobs.cancel)
+        self.jobs.arrived.connect(self._job_arrived)
+        self.jobs.went_on.connect(self._job_went_on)
+        self.jobs.done.connect(self._job_done)
+        self.jobs.refused.connect(self.services.fail)
+        for keys, act in (("Ctrl+Z", self._undo), ("Ctrl+Shift+Z", self._redo), ("Ctrl+Y", self._redo)):
+            shortcut = QShortcut(QKeySequence(keys), self)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(act)
+
+    # -- where one is ----------------------------------------------------------------------------------------------
+
+    @property
+    def step(self) -> int:
+        return self.stack.currentIndex()
+
+    def _go(self, step: int) -> None:
+        arrived = step != self.step
+        self.stack.setCurrentIndex(step)
+        self._say()
+        if arrived and self.isVisible():
+            self._focus_first(step)
+
+    def _focus_first(self, step: int) -> None:
+        """Where the keyboard goes on: never left on a button that has just been hidden."""
+        first = {
+            INPUT: self.start.zone.button,
+            SETTINGS: self.settings_step.list,
+            REVIEW: self.review.name,
+            OUTCOME: self.other,
+        }[step]
+        first.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _step_chosen(self, step: int) -> None:
+        if step == REVIEW:
+            self._to_review()
+        elif step == INPUT or self.draft is not None:
+            self._go(step)
+
+    def _to_review(self) -> None:
+        if self.draft is None or self._figures is None or self._why_not():
+            return
+        name = self.path.name.split(".")[0] if self.path else "deid"
+        self.review.show_draft(self.draft, self._figures, name[:100])
+        self._go(REVIEW)
+
+    def _press(self) -> None:
+        """The primary button."""
+        if self.step == SETTINGS:
+            self._to_review()
+        elif self.step == REVIEW:
+            self._queue()
+        elif self.step == OUTCOME:
+            self.jobs.open_folder()
+        elif self.draft is not None:
+            self._go(SETTINGS)
+
+    def _start_over(self) -> None:
+        self.jobs.leave()
+        self._go(INPUT)
+
+    # -- what it says ----------------------------------------------------------------------------------------------
+
+    def retranslate(self) -> None:
+        self._say()
+
+    def _say(self) -> None:
+        """Header, footer and buttons for the step that is shown and the rules as they are."""
+        step, draft, footer = self.step, self.draft, self.footer
+        assert footer is not None
+        reason = self._why_not()
+        reach = INPUT if draft is None else SETTINGS if reason else REVIEW
+        self.steps.go(3 if step == OUTCOME else step, reach)
+        for button, on in (
+            (self.undo, draft is not None and draft.can_undo),
+            (self.redo, draft is not None and draft.can_redo),
+        ):
+            button.setVisible(step == SETTINGS)
+            button.setEnabled(on)
+        self.more.setVisible(step == SETTINGS)
+        self.save.setVisible(step in (SETTINGS, REVIEW))
+        self.save.setEnabled(draft is not None)
+        self.back.setVisible(step == REVIEW)
+        self.other.setVisible(step == OUTCOME)
+        footer.setVisible(step != INPUT or draft is not None)
+        if step == OUTCOME:
+            page_words.say_job(self.header.subtitle, footer, self.jobs.row)
+        else:
+            page_words.say_table(
+                self.header.subtitle, None if step == INPUT else self.path, self._rows, len(self._names)
+            )
+            page_words.say_rules(footer, draft, self._figures, reason if step == SETTINGS else "")
+        self._say_primary(reason)
+
+    def _say_primary(self, reason: str) -> None:
+        step = self.step
+        done = step == OUTCOME and self.jobs.row is not None and self.jobs.row.state == "done"
+        self.report_button.setVisible(done)
+        self.primary.setVisible(step != OUTCOME or done)
+        self.primary.say(_PRIMARY[step])
+        if reason and step in (SETTINGS, REVIEW):
+            self.primary.why_disabled(reason, k=self.draft.target or 0 if self.draft else 0)
+        else:
+            self.primary.enable()
+
+    def _why_not(self) -> str:
+        return page_words.why_not(self.draft, self._figures, self._trouble)
+
+    # -- opening ---------------------------------------------------------------------------------------------------
+
+    def accepts(self, path: Path) -> bool:
+        return path.suffix.lower() in (".csv", ".tsv", ".parquet", ".yaml", ".yml")
+
+    def _choose(self) -> None:
+        self.services.choose_file(self.open_file, "Choose a table…", _TABLES)
+
+    def open_sample(self) -> None:
+        self.open_file(resource("samples", "discharges.csv"))
+
+    def open_file(self, path: Path) -> None:
+        """A table opens; a policy is applied to the table that is open."""
+        if path.suffix.lower() in (".yaml", ".yml"):
+            self._open_policy(path)
+            return
+        self.path, self.draft, self._rows, self._figures, self._trouble = path, None, None, None, None
+        self._points, self._names = None, []
+        self.jobs.leave()
+        self.start.show_error(None)
+        self.desk.open(path)
+
+    def _opened(self, found: Mapping[str, Any]) -> None:
+        self._names, self._rows = list(found["columns"]), found["rows"]
+        self.settings_step.open(self._names)
+        self.settings_step.figures.tradeoff.wait("Looking at the table", None)
+        self._go(SETTINGS)
+
+    def _refused(self, error: GuardError) -> None:
+        if error.code == "session.cancelled":
+            return
+        self.path, self.draft = None, None
+        self.desk.close()
+        self._go(INPUT)
+        self.start.show_error(error)
+
+    def _progressed(self, stage: str, share: object) -> None:
+        if self._points is None:
+            self.settings_step.figures.tradeoff.wait(stage, share if isinstance(share, float) else None)
+
+    def _profiled(self, found: Mapping[str, Any]) -> None:
+        self._rows = int(found["profile"]["rows"])
+        self._suggested = found["policy"]["columns"]
+        self.draft = Draft(found["policy"])
+        self.settings_step.show_columns(found["profile"]["columns"], self.draft)
+        self._changed()
+
+    def _open_policy(self, path: Path) -> None:
+        if self.draft is None:
+            self._go(INPUT)
+            self.start.show_error(NO_TABLE)
+            return
+        self.desk.read_policy(path, self._take_policy, self.services.fail)
+
+    def _take_policy(self, policy: dict[str, Any]) -> None:
+        misfit = fit(policy["columns"], self._names)
+        if misfit is not None:
+            self.services.fail(misfit)
+            return
+        self.draft = Draft(policy)
+        profiles = [self.settings_step.profile(name) or {} for name in self._names]
+        self.settings_step.show_columns(profiles, self.draft)
+        self._go(SETTINGS)
+        self._changed()
+        self.services.tell("The rules were loaded.", "success")
+
+    # -- rules -----------------------------------------------------------------------------------------------------
+
+    def _changed(self) -> None:
+        """The rules are different: show it now, measure it soon."""
+        if self.draft is None:
+            return
+        self._figures, self._trouble = None, None
+        settings = self.settings_step
+        settings.refresh()
+        if self._points and self.draft.k is not None and self.draft.target is not None:
+            settings.figures.tradeoff.show_curve(self._points, self.draft.k, self.draft.target)
+        limit = rows_a_page(len(self._names))
+        draft = self.draft
+        self.desk.try_policy(draft.policy(), draft.k, draft.tradeoff_ks(), settings.pair.visible_from, limit)
+        self._say()
+
+    def _change(self, act: Callable[[Draft], None]) -> None:
+        if self.draft is not None:
+            act(self.draft)
+            self._changed()
+
+    def _set_role(self, name: str, role: str) -> None:
+        self._change(lambda draft: draft.set_role(name, role, self._suggested.get(name)))
+
+    def _set_rule(self, name: str, rule: object, hierarchy: object) -> None:
+        self._change(lambda draft: draft.set_rule(name, rule, hierarchy))
+
+    def _set_k(self, k: int) -> None:
+        self._change(lambda draft: draft.set_k(k))
+
+    def _set_target(self, target: int) -> None:
+        self._change(lambda draft: draft.set_target(target))
+
+    def _ask_rule(self, name: str) -> None:
+        profile = self.settings_step.profile(name)
+        if self.draft is not None and profile is not None:
+            ask_rule(self.window(), profile, self.draft.columns[name], partial(self._set_rule, name))
+
+    def _undo(self) -> None:
+        if self.step == SETTINGS:
+            self._change(Draft.undo)
+
+    def _redo(self) -> None:
+        if self.step == SETTINGS:
+            self._change(Draft.redo)
+
+    def _open_more(self) -> None:
+        self.more_menu().popup(self.more.mapToGlobal(QPoint(0, self.more.height())))
+
+    def more_menu(self) -> QMenu:
+        """What is needed less often."""
+        target = self.draft.target if self.draft is not None else None
+        return more_menu(self, target, self._set_target, self._choose_rules, self._choose)
+
+    def _choose_rules(self) -> None:
+        self.services.choose_file(self._open_policy, "Load rules…", _RULES)
+
+    # -- measuring -------------------------------------------------------------------------------------------------
+
+    def _measured(self, found: Mapping[str, Any]) -> None:
+        if self.draft is None:
+            return
+        self._figures, self._trouble = found, None
+        self._rows = int(found["rows"])
+        settings = self.settings_step
+        settings.error.hide()
+        settings.figures.show_figures(found, self.draft)
+        settings.pair.show_measured(found, settings.numeric)
+        if self.draft.k is None:
+            self._points = []
+            settings.figures.tradeoff.say_none("There is nothing to trade: no quasi-identifier is grouped")
+        self._say()
+
+    def _unmeasurable(self, error: GuardError) -> None:
+        self._trouble, self._figures = error, None
+        self.settings_step.figures.clear()
+        self.settings_step.error.show_error(error)
+        self._say()
+
+    def _curved(self, found: Mapping[str, Any]) -> None:
+        self._points = list(found["points"])
+        draft = self.draft
+        if draft is not None and draft.k is not None and draft.target is not None:
+            self.settings_step.figures.tradeoff.show_curve(self._points, draft.k, draft.target)
+
+    # -- saving and queueing ---------------------------------------------------------------------------------------
+
+    def _save_rules(self) -> None:
+        if self.draft is not None:
+            self.services.choose_target(self.save_rules, "Save rules…", "policy.yaml")
+
+    def save_rules(self, path: Path) -> None:
+        """Write the rules as a policy file that `guardapp deid run` takes."""
+        if self.draft is None:
+            return
+
+        def write(text: str) -> None:
+            self.services.background(lambda: write_rules(path, text), told)
+
+        def told(_: object) -> None:
+            self.services.tell("The rules were saved to {file}.", "success", file=path.name)
+
+        self.desk.policy_text(self.draft.policy(), write, self.services.fail)
+
+    def _queue(self) -> None:
+        if self.draft is not None and self.path is not None:
+            name = self.review.name.text().strip()
+            document = {"input": str(self.path), "policy": self.draft.policy(), "name": name}
+            self.jobs.queue(document, self.submit.emit, needs_key=self.draft.needs_key)
+
+    # -- jobs ------------------------------------------------------------------------------------------------------
+
+    def job_event(self, event: Any) -> None:
+        row = getattr(event, "row", None)
+        if row is not None:
+            self.jobs.take(row)
+
+    def open_job(self, row: Any) -> None:
+        self.jobs.open(row)
+
+    def _job_arrived(self, row: Any) -> None:
+        self.outcome.show_job(row)
+        self._go(OUTCOME)
+
+    def _job_went_on(self, row: Any) -> None:
+        # whoever went back to the rules meanwhile is not called away from them
+        if self.step == OUTCOME:
+            self.outcome.show_job(row)
+            self._say()
+
+    def _job_done(self, row: Any, report: dict[str, Any], arrived: bool) -> None:
+        self.outcome.show_done(row, report)
+        self._go(OUTCOME if arrived else self.step)

@@ -1,0 +1,285 @@
+"""The policy while it is edited: roles and rules of columns, the chosen k, undo and redo. No Qt in here.
+
+A draft is plain data as `policy.yaml` has it; the helper process checks it at every preview, the job again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+ROLES = ("direct", "quasi", "sensitive", "other")
+_GONE = ("drop", "redact", "redact_text")
+_FACTORS = (0.4, 0.6, 0.8, 1, 1.4, 2, 3, 4)
+_SURE = 0.9
+"""Confidence from which a suggestion is not asked to be checked."""
+
+
+class Words(NamedTuple):
+    """An English key and the values for its places."""
+
+    key: str
+    values: dict[str, Any]
+
+
+class Treatment(NamedTuple):
+    """look: `pseudonym`, `generalise`, `suppress` or `keep` of the tokens; words: what happens, for one line."""
+
+    look: str
+    words: Words
+
+
+class State(NamedTuple):
+    """One point of the history. Columns are replaced, never changed in place.
+
+    k: the size of groups that is asked for, None for none; target: the k below which a setting misses its aim
+    """
+
+    columns: dict[str, dict[str, Any]]
+    models: list[dict[str, Any]]
+    rest: dict[str, Any]
+    k: int | None
+    target: int | None
+
+
+class Draft:
+    """A policy with its history."""
+
+    def __init__(self, policy: Mapping[str, Any]) -> None:
+        models = [dict(model) for model in policy.get("models", [])]
+        k = next((int(model["k"]) for model in models if model["name"] == "k-anonymity"), None)
+        rest = {name: value for name, value in policy.items() if name not in ("columns", "models")}
+        others = [model for model in models if model["name"] != "k-anonymity"]
+        self._now = State({name: dict(column) for name, column in policy["columns"].items()}, others, rest, k, k)
+        self._past: list[State] = []
+        self._future: list[State] = []
+
+    # -- what it says ----------------------------------------------------------------------------------------------
+
+    @property
+    def columns(self) -> Mapping[str, Mapping[str, Any]]:
+        return self._now.columns
+
+    @property
+    def k(self) -> int | None:
+        return self._now.k if self.quasi else None
+
+    @property
+    def target(self) -> int | None:
+        return self._now.target if self.quasi else None
+
+    def tradeoff_ks(self) -> list[int]:
+        """Sizes of groups worth comparing: a few below the target, more above it, the chosen one among them."""
+        target = self.target or 2
+        found = {round(target * factor) for factor in _FACTORS} | {self.k or target}
+        return sorted(k for k in found if k >= 2)
+
+    @property
+    def key(self) -> str:
+        return str(self._now.rest.get("key", "pseudonyms"))
+
+    @property
+    def quasi(self) -> list[str]:
+        """Quasi-identifiers that stay in the result."""
+        found = self._now.columns.items()
+        return [name for name, column in found if column["role"] == "quasi" and rule_name(column) not in _GONE[:2]]
+
+    @property
+    def needs_key(self) -> bool:
+        return any(rule_name(column) == "pseudonym" for column in self._now.columns.values())
+
+    @property
+    def suppression_limit(self) -> float | None:
+        """The share of suppressed cells that the policy allows, if it says one."""
+        limit = (self._now.rest.get("search") or {}).get("suppression")
+        return None if limit is None else float(limit)
+
+    def policy(self) -> dict[str, Any]:
+        """The document that the engine takes; guarantees that a column can no longer carry are left out."""
+        now = self._now
+        models: list[dict[str, Any]] = []
+        if self.k is not None:
+            models = [{"name": "k-anonymity", "k": self.k}, *self.diversity]
+        return {**now.rest, "version": 1, "columns": now.columns, "models": models}
+
+    @property
+    def diversity(self) -> list[dict[str, Any]]:
+        """Guarantees for a sensitive column that is still there to carry them."""
+        return [model for model in self._now.models if self._carries(model)]
+
+    def _carries(self, model: Mapping[str, Any]) -> bool:
+        name = model.get("column")
+        if name is None:
+            return True
+        column = self._now.columns.get(str(name))
+        return column is not None and column["role"] == "sensitive" and rule_name(column) not in _GONE
+
+    def treatment(self, name: str) -> Treatment:
+        return treatment(self._now.columns[name], grouped=self.k is not None)
+
+    def counts(self) -> dict[str, int]:
+        """How many columns each kind of treatment has."""
+        found = dict.fromkeys(("suppress", "pseudonym", "generalise", "keep"), 0)
+        for column in self._now.columns.values():
+            found[treatment(column, grouped=self.k is not None).look] += 1
+        return found
+
+    # -- changing it -----------------------------------------------------------------------------------------------
+
+    def set_role(self, name: str, role: str, suggestion: Mapping[str, Any] | None = None) -> None:
+        """Give a column a role, and the rule that goes with it; `suggestion` is what the profile suggested for it."""
+        if self._now.columns[name]["role"] == role:
+            return
+        if suggestion is not None and suggestion["role"] == role:
+            column = dict(suggestion)
+        else:
+            column = {"role": role, **({"rule": "drop"} if role == "direct" else {})}
+        self._step(columns={**self._now.columns, name: column})
+
+    def set_rule(self, name: str, rule: Any = None, hierarchy: Any = None) -> None:
+        column = {"role": self._now.columns[name]["role"]}
+        if rule is not None:
+            column["rule"] = rule
+        if hierarchy is not None:
+            column["hierarchy"] = hierarchy
+        if column != self._now.columns[name]:
+            self._step(columns={**self._now.columns, name: column})
+
+    def set_k(self, k: int) -> None:
+        if k != self._now.k:
+            self._step(k=k)
+
+    def set_target(self, target: int) -> None:
+        """Ask for groups of at least `target`; a smaller k is raised to it."""
+        if target != self._now.target:
+            self._step(target=target, k=max(target, self._now.k or 0))
+
+    def _step(self, **changes: Any) -> None:
+        self._past.append(self._now)
+        self._future.clear()
+        self._now = self._now._replace(**changes)
+
+    @property
+    def can_undo(self) -> bool:
+        return bool(self._past)
+
+    @property
+    def can_redo(self) -> bool:
+        return bool(self._future)
+
+    def undo(self) -> None:
+        if self._past:
+            self._future.append(self._now)
+            self._now = self._past.pop()
+
+    def redo(self) -> None:
+        if self._future:
+            self._past.append(self._now)
+            self._now = self._future.pop()
+
+
+def rule_name(column: Mapping[str, Any]) -> str:
+    """The name of the rule that is applied: the role's own where none is given."""
+    rule = column.get("rule")
+    if isinstance(rule, Mapping):
+        return next((name for name, options in rule.items() if options is not None), "keep")
+    return str(rule) if rule else ("drop" if column["role"] == "direct" else "keep")
+
+
+def treatment(column: Mapping[str, Any], *, grouped: bool) -> Treatment:
+    """What happens to a column, in the look and in words. grouped: quasi-identifiers are grouped until k holds."""
+    rule = rule_name(column)
+    options = column["rule"][rule] if isinstance(column.get("rule"), Mapping) else {}
+    if rule in _PLAIN:
+        look, text = _PLAIN[rule]
+        return Treatment(look, Words(text, {}))
+    if rule == "mask":
+        return Treatment("suppress", Words("Mask, keep last {n}", {"n": options.get("keep_last", 4)}))
+    if rule == "generalise":
+        return Treatment("generalise", _generalised(options))
+    if rule == "top_bottom_code":
+        ends = [f"≤ {options['low']:g}"] if options.get("low") is not None else []
+        ends += [f"≥ {options['high']:g}"] if options.get("high") is not None else []
+        return Treatment("generalise", Words("Bounded, {ends}", {"ends": ", ".join(ends)}))
+    if column["role"] == "quasi" and grouped:
+        return Treatment("generalise", _grouped(column.get("hierarchy")))
+    return Treatment("keep", Words("Keep", {}))
+
+
+_PLAIN = {
+    "drop": ("suppress", "Remove"),
+    "redact": ("suppress", "Cover"),
+    "redact_text": ("suppress", "Cover inside text"),
+    "pseudonym": ("pseudonym", "Pseudonym"),
+}
+
+
+def _generalised(options: Mapping[str, Any]) -> Words:
+    if options.get("width") is not None:
+        return Words("Ranges of {width}", {"width": f"{options['width']:g}"})
+    return Words("Year only" if options.get("dates") == "year" else "Month only", {})
+
+
+def _grouped(hierarchy: Any) -> Words:
+    if isinstance(hierarchy, Mapping) and "dates" in hierarchy:
+        return Words("Month or year", {})
+    if isinstance(hierarchy, Mapping) and "intervals" in hierarchy:
+        return Words("Ranges of {width}", {"width": f"{hierarchy['intervals']['width']:g}"})
+    if isinstance(hierarchy, Mapping) and "mask_right" in hierarchy:
+        return Words("First part only", {})
+    if hierarchy is not None:
+        return Words("Own hierarchy", {})
+    return Words("Grouped as needed", {})
+
+
+class Option(NamedTuple):
+    """One rule that a column may have."""
+
+    treatment: Treatment
+    rule: Any
+    hierarchy: Any
+
+
+def options(role: str, type_name: str, current: Mapping[str, Any]) -> list[Option]:
+    """The rules on offer for a role and a column's type, the present one among them."""
+    pairs: list[tuple[Any, Any]] = []
+    if role == "quasi":
+        pairs = [(None, None), *((None, hierarchy) for hierarchy in _HIERARCHIES.get(type_name, _TEXT_HIERARCHIES))]
+        pairs += [("redact", None), ("drop", None)]
+    else:
+        pairs = [] if role == "direct" else [(None, None)]
+        pairs += [("pseudonym", None)] if role != "sensitive" else []
+        pairs += [({"mask": {"keep_first": 0, "keep_last": 4, "sign": "*"}}, None)]
+        pairs += [({"generalise": options}, None) for options in _GENERALISE.get(type_name, [])]
+        pairs += [("redact", None), ("drop", None)]
+    now = (current.get("rule"), current.get("hierarchy"))
+    if role == "direct" and now[0] is None:
+        now = ("drop", None)
+    if now not in pairs and now != ("keep", None):
+        pairs.insert(0, now)
+    return [Option(treatment(_column(role, rule, steps), grouped=True), rule, steps) for rule, steps in pairs]
+
+
+def _column(role: str, rule: Any, hierarchy: Any) -> dict[str, Any]:
+    return {"role": role, "rule": rule, "hierarchy": hierarchy}
+
+
+_HIERARCHIES: dict[str, list[dict[str, Any]]] = {
+    "date": [{"dates": ["month", "year"]}],
+    "integer": [{"intervals": {"width": width}} for width in (5.0, 10.0, 20.0)],
+    "decimal": [{"intervals": {"width": width}} for width in (1.0, 5.0, 10.0)],
+    "boolean": [],
+}
+_TEXT_HIERARCHIES: list[dict[str, Any]] = [{"mask_right": 6}]
+_GENERALISE: dict[str, list[dict[str, Any]]] = {
+    "date": [{"dates": "month"}, {"dates": "year"}],
+    "integer": [{"width": width} for width in (5.0, 10.0, 20.0)],
+    "decimal": [{"width": width} for width in (1.0, 5.0, 10.0)],
+}
+
+
+def to_check(profile: Mapping[str, Any]) -> bool:
+    """Whether a person should look at what was suggested for a column: it rests on less than a checksum."""
+    if profile["role"] == "other":
+        return any(finding.get("inside") for finding in profile.get("kinds", []))
+    return float(profile["confidence"]) < _SURE
