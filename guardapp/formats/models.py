@@ -107,6 +107,17 @@ def complete_options(architecture: str, options: dict[str, Any], input_shape: tu
     return merged
 
 
+def check_shape(architecture: str, input_shape: tuple[int, ...]) -> None:
+    """Raise GuardError `model.shape` for an architecture that takes no examples of this shape. Needs no torch."""
+    if architecture in IMAGES_ONLY and (len(input_shape) != 3 or min(input_shape[1:]) < 16):
+        raise GuardError(
+            f"The architecture {architecture} does not fit this data",
+            f"it takes images of at least 16 × 16 pixels, and an example here has the shape {list(input_shape)}",
+            "Choose logistic or mlp.",
+            "model.shape",
+        )
+
+
 def _fits(name: str, value: Any, default: Any, input_shape: tuple[int, ...]) -> bool:
     """Whether an option's value looks like its default and lies within its bounds."""
     values = value if isinstance(value, list) else [value]
@@ -139,13 +150,7 @@ def build(architecture: str, options: dict[str, Any], input_shape: tuple[int, ..
     features = 1
     for side in input_shape:
         features *= side
-    if architecture in IMAGES_ONLY and (len(input_shape) != 3 or min(input_shape[1:]) < 16):
-        raise GuardError(
-            f"The architecture {architecture} does not fit this data",
-            f"it takes images of at least 16 × 16 pixels, and an example here has the shape {list(input_shape)}",
-            "Choose logistic or mlp.",
-            "model.shape",
-        )
+    check_shape(architecture, input_shape)
     if not 1 <= features <= 100_000_000:
         raise GuardError(
             "The model cannot be built for this input",
