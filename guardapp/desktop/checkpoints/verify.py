@@ -97,7 +97,7 @@ class VerifyMode(Mode):
         self.checks.tools.addWidget(self._passed)
         self._lines = QVBoxLayout()
         self._lines.setSpacing(0)
-        self.checks.body.setContentsMargins(15, 8, 15, 8)
+        self.checks.body.setContentsMargins(15, 6, 15, 4)
         self.checks.body.addLayout(self._lines)
         self.who = Card("Who can open it", line=False)
         self._count = Label("", "small", "muted")
@@ -188,7 +188,8 @@ class VerifyMode(Mode):
         clear(self._lines)
         for check in result["checks"]:
             state = {True: "done", False: "failed", None: "amberFlag"}[check["ok"]]
-            self._lines.addWidget(CheckLine(state, check["name"], check["sentence"]))
+            said = partial(verdicts.evidence, check["sentence"])
+            self._lines.addWidget(CheckLine(state, check["name"], "{found}", found=said))
         done, total = verdicts.passed(result["checks"])
         self._passed.say("{done} of {total} passed", done=done, total=total)
         self._passed.set_color(found.tone)
