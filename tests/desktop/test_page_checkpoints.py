@@ -387,3 +387,9 @@ def test_a_file_that_is_damaged_inside_is_never_called_genuine() -> None:
     }
     found = verdicts.words(result)
     assert (found.tone, found.headline) == ("danger", "Signed, but damaged inside")
+
+
+def test_the_sample_opens_in_protect(page: CheckpointsPage, qtbot: QtBot) -> None:
+    page.open_sample()
+    qtbot.waitUntil(lambda: len(page.protect.tensors.model.tensors) == 2, timeout=20_000)
+    assert page.protect.primary.isEnabled()
