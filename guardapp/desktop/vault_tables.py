@@ -47,10 +47,10 @@ class KeysModel(TableModel):
     def __init__(self) -> None:
         super().__init__(
             [
-                Column("Name", width=200),
-                Column("For", width=220),
-                Column("Fingerprint"),
-                Column("Since", width=128),
+                Column("Name"),
+                Column("For", width=196),
+                Column("Fingerprint", width=KEY_FINGERPRINT),
+                Column("Since", width=104),
             ]
         )
         self._keys: list[KeyInfo] = []

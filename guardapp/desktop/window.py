@@ -113,6 +113,7 @@ class Window(QWidget):
             ("Ctrl+K", self.finder.open),
             ("Ctrl+O", self._choose_any),
             ("Ctrl+J", lambda: self.dock.set_open(not self.dock.is_open)),
+            ("F1", self.open_help),
             ("Ctrl+Q", self.close),
         ]
         shortcuts += [(f"Ctrl+{number}", partial(self.show_page, name)) for number, name in enumerate(self._entries, 1)]
@@ -190,6 +191,15 @@ class Window(QWidget):
 
     def open_find(self) -> None:
         self.finder.open()
+
+    def open_help(self) -> None:
+        from guardapp.desktop.help import Help
+
+        shown = next((help for help in self.findChildren(Help) if help.isVisible()), None)
+        sheet = shown or Help(self, self.entries, self.home)
+        sheet.show()
+        sheet.raise_()
+        sheet.activateWindow()
 
     def _hand_on(self, event: Any) -> None:
         row = getattr(event, "row", None) or self.jobs.row(getattr(event, "job_id", ""))
@@ -294,6 +304,7 @@ class Window(QWidget):
             Findable(
                 tr("Open or close the queue"), "Ctrl+J", "ph.queue", lambda: self.dock.set_open(not self.dock.is_open)
             ),
+            Findable(tr("Help"), "F1", "ph.question", self.open_help),
             Findable(tr("Lock the vault"), "", "ph.lock-simple", self.vault.lock),
         ]
         for row in ordered(self.jobs.rows):

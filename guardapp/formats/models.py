@@ -114,7 +114,7 @@ def _fits(name: str, value: Any, default: Any, input_shape: tuple[int, ...]) -> 
     if name == "mean":
         return True
     if name == "knots":
-        return values[0] == 0 or 2 <= values[0] <= MAX_KNOTS
+        return bool(values[0] == 0 or 2 <= values[0] <= MAX_KNOTS)
     if name == "numbers":
         features = input_shape[0] if len(input_shape) == 1 else 0
         return len(set(values)) == len(values) and all(0 <= v < features for v in values)

@@ -1,0 +1,1 @@
+"""The Robustness page: what is checked, how, and what came of it."""

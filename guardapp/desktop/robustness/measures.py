@@ -1,0 +1,103 @@
+"""The list of checks: for each one its figure at the chosen strength, and whether it may be believed."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from guardapp.desktop.robustness.finding import Finding, Point, share, strength_words
+
+ATTACKS = "attacks"
+
+
+class Measure(NamedTuple):
+    """One line. title, note, figure: English keys with `values`; a figure "" has not been measured.
+
+    plot:  which plot the line opens: "attacks", "noise" or "missing"
+    state: of the tokens (`done`, `running`, `queued`, `redFlag`, `amberFlag`), or "none"
+    """
+
+    key: str
+    plot: str
+    title: str
+    note: str
+    figure: str
+    state: str
+    values: dict[str, Any]
+
+
+_PASSES = {
+    "climb": ("Auto-PGD", "gradient, {tried} tried", "masked-gradients"),
+    "search": ("Search", "no gradients, {tried} tried", "search-beats-gradient"),
+    "restart": ("Last restart", "none expected, {tried} tried", "not-converged"),
+}
+_DAMAGES = {
+    "noise": ("Gaussian noise", "standard deviation {level}", "no noise"),
+    "missing": ("Missing values", "{level} of the columns", "nothing missing"),
+}
+
+
+def measures(finding: Finding, index: int, *, table: bool, running: bool = False) -> list[Measure]:
+    """Every check at one position of the slider.
+
+    table: whether values can go missing; running: whether what is absent is still to come
+    """
+    point = finding.points[index] if finding.points else None
+    lines = [_whole(finding, point, running), _single(finding, point, running)]
+    lines += [_passes(finding, kind, point, running) for kind in _PASSES]
+    lines += [_damage(finding, kind, index, running) for kind in ("noise", "missing") if table or kind == "noise"]
+    lines.append(_certified(point))
+    absent = ("noise", "missing")
+    return [line for line in lines if line.figure or running or line.key not in absent]
+
+
+def _open(running: bool) -> str:
+    return "queued" if running else "none"
+
+
+def _whole(finding: Finding, point: Point | None, running: bool) -> Measure:
+    if point is None:
+        return Measure("whole", ATTACKS, "All attacks", "the worst of all below", "", _open(running), {})
+    note = "the worst of all below" if point.strength else "without any attack"
+    state = "done" if finding.trustworthy else "redFlag"
+    state = "running" if running else state
+    return Measure("whole", ATTACKS, "All attacks", note, share(point.value), state, {})
+
+
+def _single(finding: Finding, point: Point | None, running: bool) -> Measure:
+    if point is None or point.single is None:
+        return Measure("single", ATTACKS, "FGSM", "one gradient step", "", _open(running), {})
+    state = _state(finding, "single-step-beats-iterative")
+    return Measure("single", ATTACKS, "FGSM", "one gradient step", share(point.single), state, {})
+
+
+def _passes(finding: Finding, kind: str, point: Point | None, running: bool) -> Measure:
+    title, note, flag = _PASSES[kind]
+    found = [one for one in point.passes if one["kind"] == kind] if point is not None else []
+    if not found:
+        at_zero = point is not None and point.strength == 0 and not running
+        nothing = "nothing to do at strength 0" if at_zero else "told at the end" if running else "not run"
+        return Measure(kind, ATTACKS, title, nothing, "", _open(running), {})
+    if not any(int(one["tried"]) for one in found):
+        return Measure(kind, ATTACKS, title, "nothing was left to try", "", "none", {})
+    tried, broken = max(int(one["tried"]) for one in found), sum(int(one["broken"]) for one in found)
+    return Measure(kind, ATTACKS, title, note, "{n} broken", _state(finding, flag), {"tried": tried, "n": broken})
+
+
+def _damage(finding: Finding, kind: str, index: int, running: bool) -> Measure:
+    title, note, at_zero = _DAMAGES[kind]
+    found = finding.damage_at(kind, index)
+    if found is None:
+        return Measure(kind, kind, title, "after the attacks", "", _open(running), {})
+    level = share(found.level) if kind == "missing" else strength_words(found.level)
+    return Measure(kind, kind, title, note if found.level else at_zero, share(found.value), "done", {"level": level})
+
+
+def _certified(point: Point | None) -> Measure:
+    if point is None or point.certified is None:
+        note = "not available: not computed"
+        return Measure("certified", ATTACKS, "Certified bound", note, "", "none", {})
+    return Measure("certified", ATTACKS, "Certified bound", "proved", share(point.certified), "done", {})
+
+
+def _state(finding: Finding, flag: str) -> str:
+    return {"red": "redFlag", "amber": "amberFlag"}.get(finding.flag(flag), "done")

@@ -1,0 +1,214 @@
+"""Settings: how strong the attacker is, how long the attacks search, and which harmless damage is tried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from guardapp.desktop.kit import Card, Choice, ChoiceCard, Combo, Field, Label, NumberField, TextField
+from guardapp.desktop.robustness.finding import strength_words
+from guardapp.desktop.theme import tokens
+
+MOST = 20
+"""Numbers in one list, as the engine has it."""
+
+_BUDGETS = (
+    ("quick", "ph.lightning", "Quick", "to try things out"),
+    ("standard", "ph.gauge", "Standard", "to report"),
+    ("reference", "ph.target", "Reference", "when the figure matters"),
+)
+_NORM_HELP = {
+    "linf": "Every value may change by at most the strength; 0.1 is 10 % of its range. 8/255 may be written too.",
+    "l2": "The whole change, as a length, is at most the strength; for pictures it is felt as a whole.",
+}
+
+
+class SettingsStep(QWidget):
+    """changed(): a setting is different."""
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._table = False
+        left, right = QVBoxLayout(), QVBoxLayout()
+        left.addWidget(self._attacker_card())
+        left.addWidget(self._damage_card())
+        left.addStretch(1)
+        right.addWidget(self._budget_card())
+        right.addWidget(self._sample_card())
+        right.addStretch(1)
+        whole = QHBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(tokens.space(4))
+        for side in (left, right):
+            side.setSpacing(tokens.space(4))
+            whole.addLayout(side, 1)
+        self.show_document({}, table=False)
+
+    def _attacker_card(self) -> Card:
+        card = Card("The attacker")
+        card.body.setSpacing(tokens.space(3))
+        norms = [Choice("linf", "every value by at most … (L∞)"), Choice("l2", "the whole by a length of … (L2)")]
+        self.norm = Combo("The attacker may change", norms)
+        self.norm.picked.connect(self._changed)
+        self.strengths = TextField("Strengths")
+        self.strengths.textChanged.connect(self._changed)
+        self.change = Combo(
+            "Columns that may change",
+            [Choice("numbers", "numbers only, within their bounds"), Choice("all", "all, categories too")],
+        )
+        self.change.picked.connect(self._changed)
+        self._strengths_field = Field("Strengths, separated by commas", self.strengths)
+        self._change_field = Field(
+            "Columns that may change", self.change, "Half a category is no row that anyone could hand in."
+        )
+        card.body.addWidget(Field("The attacker may change", self.norm))
+        card.body.addWidget(self._strengths_field)
+        card.body.addWidget(self._change_field)
+        return card
+
+    def _damage_card(self) -> Card:
+        card = Card("Damage without malice")
+        card.body.setSpacing(tokens.space(3))
+        self.noise, self.missing = TextField("Gaussian noise"), TextField("Missing values")
+        for field in (self.noise, self.missing):
+            field.textChanged.connect(self._changed)
+        self._noise_field = Field("Gaussian noise, standard deviations", self.noise, "Of the range; empty for none.")
+        self._missing_field = Field("Missing values, shares of the columns", self.missing, "From 0 to 1.")
+        card.body.addWidget(self._noise_field)
+        card.body.addWidget(self._missing_field)
+        return card
+
+    def _budget_card(self) -> Card:
+        card = Card("How long the attacks search")
+        self._budget = "standard"
+        self.budgets: dict[str, ChoiceCard] = {}
+        for name, icon, title, note in _BUDGETS:
+            choice = ChoiceCard(icon, title, note)
+            choice.chosen.connect(lambda name=name: self._choose_budget(name))
+            self.budgets[name] = choice
+            card.body.addWidget(choice)
+        return card
+
+    def _sample_card(self) -> Card:
+        card = Card("How many examples")
+        card.body.setSpacing(tokens.space(3))
+        self.limit = NumberField("Examples at most", 500, low=1, high=10**7, whole=True)
+        self.seed = NumberField("Seed", 0, low=0, high=2**31 - 1, whole=True)
+        for field in (self.limit, self.seed):
+            field.textChanged.connect(self._changed)
+        line = QHBoxLayout()
+        line.setSpacing(16)
+        line.addWidget(Field("Examples at most", self.limit), 1)
+        line.addWidget(Field("Seed", self.seed), 1)
+        card.body.addLayout(line)
+        note = "Drawn at random by the seed. With 500 examples the 95 % interval is at most 4.4 points either way."
+        card.body.addWidget(Label(note, "small", "muted", wrap=True))
+        return card
+
+    def _changed(self, _: object = None) -> None:
+        self._say_help()
+        self.changed.emit()
+
+    def _choose_budget(self, name: str) -> None:
+        self._budget = name
+        for key, choice in self.budgets.items():
+            choice.select(key == name)
+            choice.setAccessibleDescription("●" if key == name else "")
+        self._changed()
+
+    def _say_help(self) -> None:
+        self._strengths_field.set_help(_NORM_HELP[self.norm.value or "linf"])
+        for field, control, sentence in (
+            (self._strengths_field, self.strengths, _BAD_STRENGTHS),
+            (self._noise_field, self.noise, _BAD_NOISE),
+            (self._missing_field, self.missing, _BAD_MISSING),
+        ):
+            if self._numbers(control) is None:
+                field.show_error(sentence, most=MOST)
+            elif field is not self._strengths_field:
+                field.clear_error()
+
+    def _numbers(self, control: TextField) -> list[float] | None:
+        """The numbers of a list, None where it is not one."""
+        most, empty = {self.strengths: (1e6, False), self.noise: (10.0, True), self.missing: (1.0, True)}[control]
+        found = read_numbers(control.text())
+        if found is None or len(found) > MOST or (not found and not empty):
+            return None
+        return found if all(0 < number <= most and number < 1e6 for number in found) else None
+
+    def why_not(self) -> str:
+        """What is wrong (an English key), or nothing."""
+        lists = [self.strengths, self.noise, *([self.missing] if self._table else [])]
+        if any(self._numbers(control) is None for control in lists):
+            return "Correct the field that is marked."
+        if self.limit.value is None or self.seed.value is None:
+            return "Correct the number of examples and the seed."
+        return ""
+
+    def document(self) -> dict[str, Any]:
+        """All of the spec but model and data; `limit` belongs into the data."""
+        found: dict[str, Any] = {
+            "norm": self.norm.value,
+            "strengths": self._numbers(self.strengths) or [],
+            "budget": self._budget,
+            "noise": self._numbers(self.noise) or [],
+            "seed": int(self.seed.value or 0),
+        }
+        if self._table:
+            found |= {"change": self.change.value, "missing": self._numbers(self.missing) or []}
+        return found
+
+    @property
+    def examples(self) -> int:
+        return int(self.limit.value or 1)
+
+    def set_table(self, table: bool) -> None:
+        """Whether the examples are rows: then columns can be chosen, and values go missing."""
+        self._table = table
+        self._change_field.setVisible(table)
+        self._missing_field.setVisible(table)
+
+    def show_document(self, spec: Mapping[str, Any], *, table: bool) -> None:
+        """The settings of an earlier check; defaults where it says nothing."""
+        self.norm.set_value(str(spec.get("norm", "linf")))
+        self.strengths.setText(_listed(spec.get("strengths", [0.02, 0.05, 0.1])))
+        self.noise.setText(_listed(spec.get("noise", [0.05, 0.1, 0.2])))
+        self.missing.setText(_listed(spec.get("missing", [0.1, 0.3, 0.5])))
+        self.change.set_value(str(spec.get("change", "numbers")))
+        self.limit.set_value(int((spec.get("data") or {}).get("limit") or 500))
+        self.seed.set_value(int(spec.get("seed", 0)))
+        self.set_table(table)
+        self._choose_budget(str(spec.get("budget", "standard")))
+
+
+def read_numbers(text: str) -> list[float] | None:
+    """ "0.02, 8/255" as numbers; None where a part is not one."""
+    found = []
+    for part in text.replace("，", ",").replace("、", ",").replace(";", ",").split(","):
+        if not part.strip():
+            continue
+        above, _, below = part.partition("/")
+        try:
+            number = float(above) / float(below) if below else float(above)
+        except (ValueError, ZeroDivisionError):
+            return None
+        if number != number or number in (float("inf"), float("-inf")):
+            return None
+        found.append(number)
+    return sorted(set(found))
+
+
+def _listed(numbers: list[float]) -> str:
+    words = [strength_words(number) for number in numbers]
+    # what is written is read again, so it must be the same number
+    return ", ".join(w if read_numbers(w) == [n] else repr(n) for w, n in zip(words, numbers, strict=True))
+
+
+_BAD_STRENGTHS = "Write one to {most} numbers larger than 0, separated by commas."
+_BAD_NOISE = "Write up to {most} numbers larger than 0 and at most 10, separated by commas."
+_BAD_MISSING = "Write up to {most} shares larger than 0 and at most 1, separated by commas."

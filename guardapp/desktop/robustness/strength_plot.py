@@ -1,0 +1,205 @@
+"""Accuracy against strength: the curves of one model or two, and what harmless damage does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from PySide6.QtCore import QPoint, QPointF, QRect, Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+
+from guardapp.desktop.i18n import tr
+from guardapp.desktop.kit import ElidedLabel, IconButton
+from guardapp.desktop.kit.plot_parts import LegendMark, Series
+from guardapp.desktop.kit.plots import PlotCard
+from guardapp.desktop.robustness.finding import NORMS, Damaged, Finding, Point, strength_words
+
+OURS, OTHER, CERTIFIED, SINGLE = "ours", "other", "certified", "single"
+_SERIES = (
+    Series(OURS, "this model", 0, points=True, digits=1, unit=" %"),
+    Series(OTHER, "the other", 1, points=True, digits=1, unit=" %"),
+    Series(CERTIFIED, "certified", 2, points=True, digits=1, unit=" %"),
+    Series(SINGLE, "FGSM", 3, points=True, digits=1, unit=" %"),
+)
+_AXES = {
+    "noise": "standard deviation of the noise, of the range",
+    "missing": "share of the columns that are missing",
+}
+_LONGEST = 18
+_NARROW = 560
+_SAMPLES = 12
+
+
+class _Band(NamedTuple):
+    x: list[float]
+    low: list[float]
+    high: list[float]
+
+
+class _Entry(QWidget):
+    """A mark and a name that changes with what is shown."""
+
+    def __init__(self, mark: LegendMark, name: str) -> None:
+        super().__init__()
+        self.name = ElidedLabel(name, "small")
+        self.name.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        line = QHBoxLayout(self)
+        line.setContentsMargins(0, 0, 4, 0)
+        line.setSpacing(6)
+        line.addWidget(mark)
+        line.addWidget(self.name)
+
+
+class StrengthPlot(PlotCard):
+    """moved(index): a point of the curve was pressed with the mouse."""
+
+    moved = Signal(int)
+
+    def __init__(self) -> None:
+        self._entries: dict[str, _Entry] = {}
+        self._present: set[str] = set()
+        super().__init__("Accuracy against strength", _SERIES, x_label=" ", bands=True)
+        self._axis: tuple[str, dict[str, Any]] = ("", {})
+        self._xs: list[float] = []
+        # a little more than 0 … 100 %, so that markers on the edges are whole
+        self.set_y_range(-2, 103)
+        self.set_ticks("left", [(y, f"{y} %") for y in (0, 25, 50, 75, 100)])
+        self._item.getAxis("bottom").enableAutoSIPrefix(False)
+        self.plot.scene().sigMouseClicked.connect(self._clicked)
+        self.plot.setMinimumHeight(160)
+
+    def _build_header(self, series: Sequence[Series], budget: str, bands: bool) -> None:
+        for one in series:
+            self._entries[one.key] = _Entry(LegendMark(one), one.name)
+            self.tools.addWidget(self._entries[one.key])
+        self._entries["band"] = _Entry(LegendMark(None, band=0), "95 % band")
+        self.tools.addWidget(self._entries["band"])
+        self.export = IconButton("ph.export", "Export the plot as a picture or a table", box=28)
+        self.export.clicked.connect(self._export_menu)
+        self.tools.addWidget(self.export)
+
+    def show_attacks(self, ours: Finding, other: Finding | None, index: int, *, single: bool = True) -> None:
+        """Both curves with their bands; FGSM and a certified bound of ours where they were measured."""
+        self.note.say("all attacks" if ours.complete else "live")
+        self._draw_curve(OURS, ours.label, ours.points)
+        self._draw_curve(OTHER, other.label if other else "", other.points if other else ())
+        steps = [p for p in ours.points if p.single is not None] if single else []
+        self._put(SINGLE, "FGSM", [p.strength for p in steps], [p.single or 0.0 for p in steps])
+        proved = [p for p in ours.points if p.certified is not None]
+        self._put(CERTIFIED, "certified", [p.strength for p in proved], [p.certified or 0.0 for p in proved])
+        self._say_axis("strength of the attack, {norm}", norm=NORMS.get(ours.norm, ours.norm))
+        self._range([p.strength for p in (*ours.points, *(other.points if other else ()))])
+        self._xs = [p.strength for p in ours.points]
+        self._pin(ours.points[index].strength if ours.points else None)
+
+    def show_damage(self, kind: str, ours: Finding, other: Finding | None, index: int) -> None:
+        """Accuracy under noise or missing values, by level."""
+        self.note.say({"noise": "Gaussian noise", "missing": "Missing values"}[kind])
+        levels = ours.damage.get(kind, ())
+        theirs = other.damage.get(kind, ()) if other else ()
+        self._draw_curve(OURS, ours.label, levels)
+        self._draw_curve(OTHER, other.label if other else "", theirs)
+        self._put(SINGLE, "FGSM", [], [])
+        self._put(CERTIFIED, "certified", [], [])
+        self._say_axis(_AXES[kind])
+        self._range([level.level for level in (*levels, *theirs)])
+        self._xs = []
+        chosen = ours.damage_at(kind, index)
+        self._pin(chosen.level if chosen else None)
+
+    def _draw_curve(self, key: str, name: str, points: Sequence[Point] | Sequence[Damaged]) -> None:
+        xs = [p.strength if isinstance(p, Point) else p.level for p in points]
+        self._put(key, name, xs, [p.value for p in points])
+        pairs: list[tuple[float, Point | Damaged]] = list(zip(xs, points, strict=True))
+        bounded = [(x, p.low, p.high) for x, p in pairs if p.low is not None]
+        band = _Band([x for x, _, _ in bounded], [100 * (low or 0) for _, low, _ in bounded], [])
+        band = band._replace(high=[100 * (high or 0) for _, _, high in bounded])
+        self.set_band(key, band.x, np.array(band.low), np.array(band.high))
+        if key == OURS:
+            self._mark_present("band", bool(bounded))
+
+    def _put(self, key: str, name: str, xs: list[float], ys: list[float]) -> None:
+        short = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+        curve = self._curves[key]
+        curve.series = curve.series._replace(name=short)
+        self._mark_present(key, bool(xs))
+        if name in ("FGSM", "certified"):
+            self._entries[key].name.say(name)
+        else:
+            self._entries[key].name.put(short)
+        self.set_points(key, xs, [100 * y for y in ys])
+
+    def _mark_present(self, key: str, present: bool) -> None:
+        (self._present.add if present else self._present.discard)(key)
+        self._fit_header()
+
+    def _say_axis(self, text: str, **values: Any) -> None:
+        self._axis = text, values
+        self._resay_axis()
+
+    def _resay_axis(self) -> None:
+        # the words are put in ready, because the card itself knows axis labels without values only
+        self._x_label = tr(self._axis[0], **self._axis[1])
+        self._restyle()
+
+    def resay(self, strength: float | None) -> None:
+        """The language has changed."""
+        self._resay_axis()
+        self._pin(strength)
+
+    def _range(self, xs: list[float]) -> None:
+        if xs and max(xs) > 0:
+            self.set_x_range(-0.012 * max(xs), 1.012 * max(xs))
+
+    def _pin(self, x: float | None) -> None:
+        self.pin_cursor(x, tr("at {strength}", strength=strength_words(x)) if x is not None else "")
+
+    def _place_cursor(self, spots: list[dict[str, Any]]) -> None:
+        super()._place_cursor(spots)
+        if self._cursor is not None and self._readout.isVisible():
+            self._readout.move(self._emptiest_place(self._cursor))
+
+    def _emptiest_place(self, x: float) -> QPoint:
+        """Beside the cursor's line, above or below, where the fewest pieces of curves are covered."""
+        box, size = self._item.vb, self._readout.size()
+        line = self.plot.mapFromScene(box.mapViewToScene(QPointF(x, 0)))
+        area = self.plot.mapFromScene(box.sceneBoundingRect()).boundingRect()
+        places = [
+            QPoint(left, top)
+            for left in (line.x() + 8, line.x() - 8 - size.width())
+            for top in (area.top() + 8, area.bottom() - 8 - size.height())
+            if area.left() <= left and left + size.width() <= area.right()
+        ]
+        return min(places, key=lambda place: self._covered(QRect(place, size)), default=self._readout.pos())
+
+    def _covered(self, rect: QRect) -> int:
+        """How many samples of curves lie below a rectangle of the plot."""
+        found = 0
+        for step in range(_SAMPLES):
+            across = rect.left() + rect.width() * step // (_SAMPLES - 1)
+            x = self._item.vb.mapSceneToView(self.plot.mapToScene(QPoint(across, rect.center().y()))).x()
+            values = [curve.at(x) for curve in self._curves.values()]
+            heights = [self._item.vb.mapViewToScene(QPointF(x, value)) for value in values if value is not None]
+            ys = [self.plot.mapFromScene(height).y() for height in heights]
+            found += sum(rect.top() - 8 <= y <= rect.bottom() + 8 for y in ys)
+        return found
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_header()
+
+    def _fit_header(self) -> None:
+        """In a narrow card the table at the cursor is the legend: it names every curve with its marker."""
+        narrow = self.width() < _NARROW
+        self.note.setVisible(not narrow)
+        for key, entry in self._entries.items():
+            entry.setVisible(not narrow and key in self._present)
+
+    def _clicked(self, event: Any) -> None:
+        box = self._item.vb
+        if event.button() == Qt.MouseButton.LeftButton and box.sceneBoundingRect().contains(event.scenePos()):
+            x = box.mapSceneToView(event.scenePos()).x()
+            if self._xs:
+                self.moved.emit(min(range(len(self._xs)), key=lambda i: abs(self._xs[i] - x)))
