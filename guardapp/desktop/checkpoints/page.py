@@ -17,6 +17,7 @@ from guardapp.desktop.checkpoints.verify import VerifyMode
 from guardapp.desktop.kit import ChoiceCard, Footer, row
 from guardapp.desktop.page import Page, Services
 from guardapp.desktop.theme import tokens
+from guardapp.resource_files import resource
 
 _CARDS = (
     ("protect", "ph.lock-simple", "Protect", "Seal for chosen people"),
@@ -94,6 +95,9 @@ class CheckpointsPage(Page):
 
     def accepts(self, path: Path) -> bool:
         return path.suffix.lower() in (*_SIGNATURES, ".sealed")
+
+    def open_sample(self) -> None:
+        self._take("protect", resource("samples", "digits-classifier.safetensors"))
 
     def open_file(self, path: Path) -> None:
         """A signature or a folder is verified; a sealed file opened where that was chosen, else verified."""

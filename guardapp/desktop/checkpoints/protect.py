@@ -299,7 +299,7 @@ class ProtectMode(Mode):
                 self.primary.why_disabled(reason)
                 footer.note.say(reason)
         elif part is self.review:
-            self.primary.say("Queue")
+            self.primary.say("Add to the queue")
             footer.sentence.say("It becomes {file}", file=self._sealed_name())
         elif part is self.written and self.row is not None:
             footer.sentence.say("Written: {file}", file=(self.row.result or {}).get("path", ""))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from guardapp.desktop.i18n import tr
+from guardapp.desktop.i18n import speech, tr
 
 NAMED = 3
 """Files that the verdict itself names; the list of checks has more."""
@@ -13,6 +14,10 @@ NAMED = 3
 _PASSED = "ph.shield-check-fill"
 _DOUBT = "ph.shield-warning-fill"
 _BROKEN = "ph.shield-slash-fill"
+
+
+_ERROR = re.compile(r"(.+?): (.+)\. ([A-Z].+?)")
+"""How an error is written on one line: what, why, and what to do."""
 
 
 class Words(NamedTuple):
@@ -42,7 +47,7 @@ def words(result: Mapping[str, Any]) -> Words:
         return _changed(result)
     if damaged:
         headline = "Signed, but damaged inside" if state == "genuine" else "Damaged"
-        values = {"what": lambda: tr(damaged[0]["sentence"])}
+        values = {"what": lambda: evidence(damaged[0]["sentence"])}
         return Words("danger", _BROKEN, headline, "{what}", values)
     if state == "genuine":
         text = "Signed by <b>{signer}</b>. Every byte is what was signed."
@@ -67,6 +72,15 @@ def _changed(result: Mapping[str, Any]) -> Words:
 
     text = "{what} Do not use it; get it again from where it came."
     return Words("danger", _BROKEN, "Changed since it was signed", text, {"what": said})
+
+
+def evidence(sentence: str) -> str:
+    """What a check found, in the current language; where it quotes an error, each of its three sentences by itself."""
+    said = tr(sentence)
+    error = _ERROR.fullmatch(sentence)
+    if said != sentence or error is None or speech().language == "en":
+        return said
+    return "{}：{}。{}".format(*map(tr, error.groups()))
 
 
 def names(files: Sequence[str]) -> str:
