@@ -116,6 +116,7 @@ class RobustnessPage(Page):
 
     def shown(self) -> None:
         self._refresh()
+        self._show_latest()
 
     def _loaded(self) -> None:
         self._refresh()

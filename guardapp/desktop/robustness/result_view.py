@@ -153,5 +153,5 @@ class ResultView(QWidget):
 
     def _fit_columns(self) -> None:
         narrow = self.width() < _NARROW
-        self.checks.setFixedWidth(tokens.width("checks") - (32 if narrow else 0))
+        self.checks.setFixedWidth(tokens.width("checks") - (24 if narrow else 0))
         self.flags.setFixedWidth(tokens.width("flags") - (56 if narrow else 0))
