@@ -369,7 +369,7 @@ def test_a_result_with_a_red_flag_says_first_that_it_is_not_trustworthy(page: Ro
     red = next(flag for flag in report["flags"] if flag["level"] == "red")
     assert page.result.strip.doubt.isVisible()
     said = next(text for text in words(page.result.strip) if "not trustworthy" in text)
-    assert said.startswith("dead is not trustworthy, because ")
+    assert said.startswith("The result of dead is not trustworthy, because ")
     assert red["why"] in said
     assert page.result.flags.red.isVisible()
     qtbot.waitUntil(lambda: red["title"] in words(page.result.flags), timeout=5_000)

@@ -92,7 +92,7 @@ class StrengthPlot(PlotCard):
         proved = [p for p in ours.points if p.certified is not None]
         self._put(CERTIFIED, "certified", [p.strength for p in proved], [p.certified or 0.0 for p in proved])
         self._say_axis("strength of the attack, {norm}", norm=NORMS.get(ours.norm, ours.norm))
-        self._range([p.strength for p in (*ours.points, *(other.points if other else ()))])
+        self._range([ours.reach, *(p.strength for p in (other.points if other else ()))])
         self._xs = [p.strength for p in ours.points]
         self._pin(ours.points[index].strength if ours.points else None)
 
