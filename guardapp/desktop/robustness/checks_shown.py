@@ -16,7 +16,7 @@ from guardapp.desktop.robustness.reading import Checked
 from guardapp.desktop.robustness.result_view import ResultView
 
 _ELIDE = Qt.TextElideMode.ElideMiddle
-_AROUND_TEXT = 80
+_AROUND_TEXT = 92
 """Pixels of a combo box that its icon, its arrow and its padding take."""
 _LIVE = ("robust_accuracy", "single_step_accuracy")
 

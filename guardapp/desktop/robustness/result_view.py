@@ -85,7 +85,8 @@ class ResultView(QWidget):
         last = max(0, len(finding.points) - 1)
         self._index = last if follows else min(self._index, last)
         self._pairs = {}
-        self.worst.say_nothing("Pictures of the worst mistakes come with the result.")
+        text = "Pictures of the worst mistakes come with the result."
+        self.worst.say_nothing(text if running else "The check ended without a result, so there are no pictures.")
         self.flags.show_waiting(running=running)
         self._show()
 

@@ -30,6 +30,7 @@ _AXES = {
 _LONGEST = 18
 _NARROW = 560
 _SAMPLES = 12
+_HEIGHTS = 5
 
 
 class _Band(NamedTuple):
@@ -84,7 +85,7 @@ class StrengthPlot(PlotCard):
 
     def show_attacks(self, ours: Finding, other: Finding | None, index: int, *, single: bool = True) -> None:
         """Both curves with their bands; FGSM and a certified bound of ours where they were measured."""
-        self.note.say("all attacks" if ours.complete else "live")
+        self.note.say("all attacks" if ours.complete else "so far")
         self._draw_curve(OURS, ours.label, ours.points)
         self._draw_curve(OTHER, other.label if other else "", other.points if other else ())
         steps = [p for p in ours.points if p.single is not None] if single else []
@@ -164,14 +165,15 @@ class StrengthPlot(PlotCard):
             self._readout.move(self._emptiest_place(self._cursor))
 
     def _emptiest_place(self, x: float) -> QPoint:
-        """Beside the cursor's line, above or below, where the fewest pieces of curves are covered."""
+        """Beside the cursor's line, at the height where the fewest pieces of curves are covered."""
         box, size = self._item.vb, self._readout.size()
         line = self.plot.mapFromScene(box.mapViewToScene(QPointF(x, 0)))
         area = self.plot.mapFromScene(box.sceneBoundingRect()).boundingRect()
+        highest, lowest = area.top() + 8, area.bottom() - 8 - size.height()
         places = [
-            QPoint(left, top)
+            QPoint(left, highest + (lowest - highest) * step // _HEIGHTS)
             for left in (line.x() + 8, line.x() - 8 - size.width())
-            for top in (area.top() + 8, area.bottom() - 8 - size.height())
+            for step in (0, *range(_HEIGHTS, 0, -1))
             if left >= area.left() - 8 and left + size.width() <= self.plot.width()
         ]
         return min(places, key=lambda place: self._covered(QRect(place, size)), default=self._readout.pos())
