@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal
 
 from guardapp.resource_files import resource
@@ -52,8 +52,12 @@ def _pattern(template: str) -> re.Pattern[str]:
     return re.compile("".join(out), re.DOTALL)
 
 
+@lru_cache(maxsize=8192)
 def translate(text: str, language: Language) -> str:
-    """`text` in `language`; values inside a matched template are themselves translated (a stage name, a role)."""
+    """`text` in `language`; values inside a matched template are themselves translated (a stage name, a role).
+
+    Remembered, because a text that is in no catalogue is tried against every template, and tables ask at every paint.
+    """
     if language == "en" or not text:
         return text
     exact = catalogue(language).get(text)

@@ -21,7 +21,7 @@ def test_the_demo_ends_with_verified_bundles_and_runs_again_at_once(tmp_path: Pa
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
-    assert [job["state"] for job in said["jobs"]] == ["done"] * 9
+    assert [job["state"] for job in said["jobs"]] == ["done"] * 10
     for found in said["bundles"]:
         assert found["verdict"].startswith("Genuine and unchanged")
         assert_genuine_to_the_public_tool(Path(found["bundle"]), tmp_path)

@@ -20,8 +20,10 @@ def small_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
     }
     monkeypatch.setattr(language, "catalogue", lambda language: entries)
     language._templates.cache_clear()
+    translate.cache_clear()
     yield  # type: ignore[misc]
     language._templates.cache_clear()
+    translate.cache_clear()
 
 
 def test_english_is_its_own_translation() -> None:

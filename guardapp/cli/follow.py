@@ -17,13 +17,18 @@ from guardapp.jobs.supervisor import Supervisor
 _BAR = 24
 
 
-def follow(supervisor: Supervisor, job_ids: Sequence[str], *, quiet: bool = False) -> list[JobRow]:
+def follow(
+    supervisor: Supervisor, job_ids: Sequence[str], *, quiet: bool = False, stages_only: bool = False
+) -> list[JobRow]:
     """Drive or watch the jobs until none of them can go on; returns their rows in the order given.
+
+    quiet: say nothing but warnings and, on a terminal, the live line; stages_only: leave it to the caller to say how a
+    job ended
 
     Ctrl-C cancels them all and raises KeyboardInterrupt once that is done; a second Ctrl-C does not wait. SIGTERM
     interrupts them, so that they can be taken up again, and raises KeyboardInterrupt too.
     """
-    screen = _Screen(quiet=quiet)
+    screen = _Screen(quiet=quiet, stages_only=stages_only)
     with _signals() as asked:
         while True:
             for event in supervisor.poll(0.1):
@@ -83,12 +88,15 @@ def _signals() -> Iterator[list[int]]:
 class _Screen:
     """stderr, as a terminal with one live line or as a log with a line for each new stage and end."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool, stages_only: bool) -> None:
         self._live = sys.stderr.isatty()
+        self._stages_only = stages_only
         self._quiet = quiet and not self._live
         self._last: dict[str, tuple[str, str]] = {}
 
     def show(self, row: JobRow) -> None:
+        if self._stages_only and row.state != "running":
+            return
         now = (row.state, row.stage)
         if self._live and row.state == "running":
             self._draw(row)

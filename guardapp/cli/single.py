@@ -56,7 +56,7 @@ def run_single(spec: Spec, out: Path, *, as_json: bool) -> Result:
 def _run(supervisor: Supervisor, spec: Spec, out: Path, *, quiet: bool) -> JobRow:
     try:
         job_id = supervisor.submit(spec, out)
-        return follow(supervisor, [job_id], quiet=quiet)[0]
+        return follow(supervisor, [job_id], quiet=quiet, stages_only=True)[0]
     finally:
         supervisor.close("cancel")
 

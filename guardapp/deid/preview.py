@@ -26,8 +26,8 @@ from guardapp.progress import Progress
 
 LIVE_ROWS = 200_000
 CURVE_ROWS = 50_000
-NEAR_ROWS = 5_000
-"""Rows below the first one shown that are grouped with a sample, so that scrolling on does not group anew."""
+NEAR_SHARE = 40
+"""One in so many rows of a sample stands just below the rows shown, so that scrolling on does not group anew."""
 
 CURVE_KS = (2, 3, 5, 7, 10, 15, 20, 30, 50, 100)
 
@@ -139,7 +139,7 @@ class Preview:
         question = f"{policy.model_dump_json()} {k} {most}"
         if self._last is not None and self._last[0] == question and np.isin(shown, self._last[1]).all():
             return self._last[1:]
-        near = np.arange(shown[0], min(shown[0] + NEAR_ROWS, self._rows)) if len(shown) else shown
+        near = np.arange(shown[0], min(shown[0] + most // NEAR_SHARE, self._rows)) if len(shown) else shown
         used = self._sample(most, np.union1d(near, shown))
         recoded = recode(policy, self._take(policy, used), progress, k)
         self._last = question, used, recoded

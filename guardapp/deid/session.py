@@ -19,6 +19,7 @@ answered while longer requests run. The process ends when its input does.
 from __future__ import annotations
 
 import json
+import os
 import queue
 import sys
 import threading
@@ -247,6 +248,8 @@ def _fault(error: Exception) -> GuardError:
 def main() -> None:
     # what a library prints must not be taken for an answer
     output, sys.stdout = sys.stdout, sys.stderr
+    if hasattr(os, "nice"):
+        os.nice(10)  # the window comes first where processors are few
     Session(output).serve(sys.stdin)
 
 

@@ -89,6 +89,9 @@ class Services(Protocol):
     def open_find(self) -> None:
         """Open “Find anything”."""
 
+    def open_help(self) -> None:
+        """Open the help beside the window."""
+
     def show_page(self, name: str) -> Page:
         """Bring a page to the front, by its name in `PAGES`, and return it."""
 

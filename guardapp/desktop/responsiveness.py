@@ -1,9 +1,11 @@
 """How long the window's thread was busy: a 10 ms timer that writes down how late it was called.
 
-    python -m guardapp.desktop.responsiveness --seconds 60 [FILE…]
+    python -m guardapp.desktop.responsiveness --seconds 60 --training [FILE…]
 
-opens the window (on the files' pages), watches it, and prints one JSON document: the 99th percentile and the largest
-of the gaps in milliseconds, and how long the window took to show from the start of the process.
+opens the window (on the files' pages), watches it while a training on sample data runs in the queue, and prints one
+JSON document: the 99th percentile and the largest of the gaps in milliseconds, the same of the processor time that the
+window's thread used within a gap (a gap without it was waited for, on a busy machine), how long the window took to
+show from the start of the process, and with `--where` what the thread was doing in the largest gaps.
 """
 
 from __future__ import annotations
@@ -12,12 +14,23 @@ import argparse
 import json
 import os
 import sys
+import threading
 import time
+import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer
 
+if TYPE_CHECKING:
+    from guardapp.desktop.window import Window
+
 _TICK_MS = 10
+_LATE_MS = 33
+"""From this gap on, `Witness` looks at what the window's thread does."""
+_WORST = 12
+_STEPS = 20_000
+"""So that the training outlasts the watch; it is cancelled at the end."""
 
 
 class Watch(QObject):
@@ -26,7 +39,9 @@ class Watch(QObject):
     def __init__(self) -> None:
         super().__init__()
         self.gaps: list[float] = []
-        self._last: float | None = None
+        self.busy: list[float] = []
+        self.last: float | None = None
+        self._used = 0.0
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.setInterval(_TICK_MS)
@@ -34,30 +49,82 @@ class Watch(QObject):
 
     def start(self) -> None:
         self.gaps.clear()
-        self._last = None
+        self.busy.clear()
+        self.last = None
         self._timer.start()
 
     def stop(self) -> None:
         self._timer.stop()
+        self.last = None
 
     def _tick(self) -> None:
-        now = time.perf_counter()
-        if self._last is not None:
-            self.gaps.append(1000 * (now - self._last))
-        self._last = now
+        now, used = time.perf_counter(), time.thread_time()
+        if self.last is not None:
+            self.gaps.append(1000 * (now - self.last))
+            self.busy.append(1000 * (used - self._used))
+        self.last, self._used = now, used
 
     def figures(self) -> dict[str, float | int]:
-        """p99 and max of the gaps in milliseconds, and how many there were."""
-        ordered = sorted(self.gaps)
-        if not ordered:
-            return {"ticks": 0, "p99_ms": 0.0, "max_ms": 0.0}
-        at = min(len(ordered) - 1, int(0.99 * len(ordered)))
-        return {"ticks": len(ordered), "p99_ms": round(ordered[at], 1), "max_ms": round(ordered[-1], 1)}
+        """p99 and max of the gaps and of the processor time within them in milliseconds, and how many there were."""
+        figures: dict[str, float | int] = {"ticks": len(self.gaps)}
+        for name, values in (("", self.gaps), ("busy_", self.busy)):
+            ordered = sorted(values) or [0.0]
+            at = min(len(ordered) - 1, int(0.99 * len(ordered)))
+            figures |= {f"{name}p99_ms": round(ordered[at], 1), f"{name}max_ms": round(ordered[-1], 1)}
+        return figures
+
+
+class Witness(threading.Thread):
+    """Looks every 5 ms whether the window's thread is late, and keeps where it was then."""
+
+    def __init__(self, watch: Watch) -> None:
+        super().__init__(daemon=True)
+        self._watch = watch
+        self._thread = threading.get_ident()
+        self._seen: dict[float, tuple[float, list[str]]] = {}
+
+    def run(self) -> None:
+        while True:
+            time.sleep(0.005)
+            last = self._watch.last
+            if last is None or (late := 1000 * (time.perf_counter() - last)) < _LATE_MS:
+                continue
+            stack = traceback.extract_stack(sys._current_frames()[self._thread])
+            lines = [f"{Path(frame.filename).stem}.{frame.name}:{frame.lineno}" for frame in stack]
+            places = self._seen.get(last, (0.0, []))[1]
+            self._seen[last] = (late, [*places, " > ".join(lines[-6:])])
+
+    def worst(self) -> list[dict[str, object]]:
+        """The longest gaps, each with the places that it was seen at."""
+        longest = sorted(self._seen.values(), key=lambda seen: -seen[0])[:_WORST]
+        return [{"ms": round(late), "at": sorted(set(places))} for late, places in longest]
+
+
+def train_meanwhile(window: Window) -> None:
+    """Queue a training on the sample digits that lasts."""
+    from guardapp.jobs import registry
+    from guardapp.resource_files import resource
+
+    spec = registry.lookup("train").spec.model_validate(
+        {
+            "kind": "train",
+            "name": "responsiveness",
+            "data": {"images": str(resource("samples", "digits.npz")), "test_fraction": 0.1},
+            "privacy": {"epsilon": 3.0, "delta": 1e-5, "max_examples": 6000},
+            "steps": _STEPS,
+        }
+    )
+    window.jobs.submit(spec)
 
 
 def since_process_start() -> float:
     """Seconds since this process was started by the operating system."""
     now = time.time()
+    stat = Path("/proc/self/stat")
+    if stat.exists():
+        # psutil counts from the boot time in whole seconds, which is off by up to one; the kernel counts in ticks
+        ticks = int(stat.read_text().rsplit(")", 1)[1].split()[19])
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
     import psutil
 
     return now - psutil.Process(os.getpid()).create_time()
@@ -67,12 +134,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Watch how responsive the window is.")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--after", type=float, default=3, help="seconds to wait before the watch begins")
+    parser.add_argument("--training", action="store_true", help="run a training in the queue meanwhile")
+    parser.add_argument("--where", action="store_true", help="tell what the thread did in the largest gaps")
     parser.add_argument("files", nargs="*", type=Path)
     asked = parser.parse_args()
     from guardapp.desktop import app
 
     application, window = app.make([path.absolute() for path in asked.files])
     watch = Watch()
+    witness = Witness(watch)
+    if asked.where:
+        witness.start()
+    if asked.training:
+        window.painted.connect(lambda: train_meanwhile(window))
     shown: list[float] = []
 
     def end() -> None:
@@ -84,7 +158,13 @@ def main() -> None:
     window.painted.connect(lambda: QTimer.singleShot(round(1000 * (asked.after + asked.seconds)), end))
     window.show()
     application.exec()
-    report = {"shown_s": round(shown[0], 3), **watch.figures(), "torch_loaded": "torch" in sys.modules}
+    report: dict[str, object] = {
+        "shown_s": round(shown[0], 3),
+        **watch.figures(),
+        "torch_loaded": "torch" in sys.modules,
+    }
+    if asked.where:
+        report["worst"] = witness.worst()
     sys.stdout.write(json.dumps(report) + "\n")
 
 

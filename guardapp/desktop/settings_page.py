@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QWidget
 
 from guardapp import __version__
+from guardapp.desktop import keyboard
 from guardapp.desktop.i18n import speech, system_language
 from guardapp.desktop.kit.buttons import Button
 from guardapp.desktop.kit.fields import Choice, Combo, Field
@@ -34,15 +35,6 @@ _DEVICES = (
     Choice("cpu", "CPU", "ph.cpu"),
     Choice("cuda", "CUDA (NVIDIA)", "ph.cpu"),
     Choice("mps", "MPS (Apple)", "ph.cpu"),
-)
-_KEYS = (
-    ("Ctrl+K", "Find anything"),
-    ("Ctrl+O", "Choose a file…"),
-    ("Ctrl+J", "Open or close the queue"),
-    ("Ctrl+1 … 7", "Go to a page"),
-    ("Space", "Pause or resume the chosen job"),
-    ("Delete", "Cancel the chosen job, or remove it when it is over"),
-    ("Alt+↑ ↓", "Move a waiting job up or down"),
 )
 
 
@@ -116,12 +108,7 @@ class SettingsPage(Page):
 
     def _keyboard(self) -> Card:
         card = Card("Keyboard")
-        for keys, what in _KEYS:
-            name = Label("", "small", "text")
-            name.put(keys)
-            name.setFixedWidth(96)
-            line = row(name, ElidedLabel(what, "small", "muted"))
-            line.setStretch(1, 1)
+        for line in keyboard.lines():
             card.body.addLayout(line)
         card.body.addStretch(1)
         return card

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -66,6 +68,7 @@ class Window(QWidget):
         self._pages: dict[str, Page] = {}
         self._painted = False
         self._closing = False
+        self._warmer = threading.Thread(target=self._import_pages, daemon=True)
         self.rail = Rail(list(self._entries.values()))
         self.stack = QStackedWidget()
         self.stack.setProperty("k", "pages")
@@ -113,6 +116,7 @@ class Window(QWidget):
             ("Ctrl+K", self.finder.open),
             ("Ctrl+O", self._choose_any),
             ("Ctrl+J", lambda: self.dock.set_open(not self.dock.is_open)),
+            ("F1", self.open_help),
             ("Ctrl+Q", self.close),
         ]
         shortcuts += [(f"Ctrl+{number}", partial(self.show_page, name)) for number, name in enumerate(self._entries, 1)]
@@ -136,6 +140,15 @@ class Window(QWidget):
         self.vault.start()
         self.jobs.start(warm=self._warm)
         self.dock.set_open(bool(self.settings.get("dock_open")))
+        if self._warm:
+            self._warmer.start()
+
+    def _import_pages(self) -> None:
+        # more than a second of imports, which would hold up whoever opens the first page with a plot; on a thread of
+        # its own, because they only define classes
+        importlib.import_module("pyqtgraph")
+        for entry in self.entries:
+            entry.load()
 
     # -- pages -----------------------------------------------------------------------------------------------------
 
@@ -190,6 +203,15 @@ class Window(QWidget):
 
     def open_find(self) -> None:
         self.finder.open()
+
+    def open_help(self) -> None:
+        from guardapp.desktop.help import Help
+
+        shown = next((help for help in self.findChildren(Help) if help.isVisible()), None)
+        sheet = shown or Help(self, self.entries, self.home)
+        sheet.show()
+        sheet.raise_()
+        sheet.activateWindow()
 
     def _hand_on(self, event: Any) -> None:
         row = getattr(event, "row", None) or self.jobs.row(getattr(event, "job_id", ""))
@@ -294,6 +316,7 @@ class Window(QWidget):
             Findable(
                 tr("Open or close the queue"), "Ctrl+J", "ph.queue", lambda: self.dock.set_open(not self.dock.is_open)
             ),
+            Findable(tr("Help"), "F1", "ph.question", self.open_help),
             Findable(tr("Lock the vault"), "", "ph.lock-simple", self.vault.lock),
         ]
         for row in ordered(self.jobs.rows):
@@ -350,6 +373,8 @@ class Window(QWidget):
         if self._closing:
             return
         self._closing = True
+        if self._warmer.is_alive():
+            self._warmer.join()  # an import that the end of the process interrupts may crash it
         for session in self._sessions:
             session.stop()
         self.status.stop()

@@ -10,14 +10,16 @@ word that was read from private rows would itself disclose something about them.
       income:    {type: category, values: ["<=50K", ">50K"], other: false}
 
 Columns that are not declared are not used. Protected tables keep working: a range such as `30–39` becomes its
-midpoint, a set such as `{Private, State-gov}` spreads its weight evenly, and a suppressed or empty cell sets the
-column's `missing` feature.
+midpoint, a date such as `1961-03` its year and a fraction, a set such as `{Private, State-gov}` spreads its weight
+evenly, and a suppressed or empty cell sets the column's `missing` feature.
 """
 
 from __future__ import annotations
 
 import re
+from calendar import isleap
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -33,14 +35,41 @@ MAX_SCHEMA_BYTES = 4 << 20
 SUPPRESSED = frozenset({"*", "", "?", "NA", "N/A", "NaN", "nan", "null", "None"})
 
 _NUMBER = r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
+_DATE = r"\d{4}-\d{2}(?:-\d{2})?"
+_VALUE = f"(?:{_DATE}|{_NUMBER})"
+_DATE_PARTS = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2})(?:[T ]\d{2}:\d{2}.*)?)?")
 _EXACT = re.compile(_NUMBER)
-_RANGE = re.compile(rf"[\[(]?\s*({_NUMBER})\s*(?:–|—|-|\.\.|…|,|;|to)\s*({_NUMBER})\s*[\])]?")
-_BELOW = re.compile(rf"(?:<=|<|≤|up to)\s*({_NUMBER})")
-_ABOVE = re.compile(rf"(?:>=|>|≥|from)\s*({_NUMBER})|({_NUMBER})\s*\+")
+_RANGE = re.compile(rf"[\[(]?\s*({_VALUE})\s*(?:–|—|-|\.\.|…|,|;|to)\s*({_VALUE})\s*[\])]?")
+_BELOW = re.compile(rf"(?:<=|<|≤|up to)\s*({_VALUE})")
+_ABOVE = re.compile(rf"(?:>=|>|≥|from)\s*({_VALUE})|({_VALUE})\s*\+")
+
+
+def _span(text: str) -> tuple[float, float] | None:
+    """What a number, a day (1961-03-12) or a month (1961-03) covers; None for a date that the calendar lacks."""
+    match = _DATE_PARTS.fullmatch(text)
+    if match is None:
+        return float(text), float(text)
+    year, month, day = int(match[1]), int(match[2]), int(match[3] or 1)
+    try:
+        start = _year_and_fraction(date(year, month, day))
+    except ValueError:
+        return None
+    if match[3]:
+        return start, start
+    return start, float(year + 1) if month == 12 else _year_and_fraction(date(year, month + 1, 1))
+
+
+def _year_and_fraction(day: date) -> float:
+    first = date(day.year, 1, 1)
+    return day.year + (day - first).days / (366 if isleap(day.year) else 365)
 
 
 class NumberColumn(Part):
-    """A number, or a range of numbers, between public bounds. Values beyond them count as the bound."""
+    """A number or a date, or a range of them, between public bounds. Values beyond them count as the bound.
+
+    A date is its year and the part of the year that has passed: 1961-07-02 is 1961.4986, the bounds of a column of
+    dates are years.
+    """
 
     type: Literal["number", "range"]
     low: float
@@ -66,15 +95,17 @@ class NumberColumn(Part):
     def interval(self, cell: str) -> tuple[float, float] | None:
         """The range that a cell stands for, within the bounds; None when it says nothing."""
         text = cell.strip()
-        if _EXACT.fullmatch(text):
-            return float(text), float(text)
+        if _EXACT.fullmatch(text) or _DATE_PARTS.fullmatch(text):
+            return _span(text)
         if match := _RANGE.fullmatch(text):
-            return self._bounded(float(match[1])), self._bounded(float(match[2]))
-        if match := _BELOW.fullmatch(text):
-            return self.low, self._bounded(float(match[1]))
-        if match := _ABOVE.fullmatch(text):
-            return self._bounded(float(match[1] or match[2])), self.high
-        return None
+            first, last = _span(match[1]), _span(match[2])
+        elif match := _BELOW.fullmatch(text):
+            first, last = (self.low, self.low), _span(match[1])
+        elif match := _ABOVE.fullmatch(text):
+            first, last = _span(match[1] or match[2]), (self.high, self.high)
+        else:
+            return None
+        return (self._bounded(first[0]), self._bounded(last[1])) if first and last else None
 
     def _bounded(self, value: float) -> float:
         return min(max(value, self.low), self.high)

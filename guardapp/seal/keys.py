@@ -22,7 +22,7 @@ from guardapp.seal.recipients import (
 HYBRID_RECIPIENT = "age1pq"
 HYBRID_IDENTITY = "AGE-SECRET-KEY-PQ-"
 _PEM = "-----BEGIN"
-_MAX_KEY_FILE = 1 << 20
+MAX_KEY_FILE = 1 << 20
 
 
 def is_key_text(text: str) -> bool:
@@ -83,7 +83,7 @@ def passphrase(data: bytes, name: str) -> str:
 
 
 def _text(data: bytes, name: str) -> str:
-    if len(data) > _MAX_KEY_FILE:
+    if len(data) > MAX_KEY_FILE:
         raise _unreadable(name, "it is larger than any key")
     try:
         return data.decode("utf-8-sig").strip()

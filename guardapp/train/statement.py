@@ -10,6 +10,8 @@ from guardapp.train.plan import Plan
 
 FORMAT = "guardapp-privacy-statement/1"
 
+REPLACE_ONE = "PLD of two rows that pull in opposite directions, the worst case of Poisson sampling"
+
 NO_GUARANTEE = "This model was trained without differential privacy. Nothing is promised about its training data."
 
 
@@ -42,7 +44,7 @@ def state(
         "epsilon": epsilon,
         "delta": plan.delta,
         "epsilon_replace_one": replace,
-        "epsilon_replace_one_method": "upper bound: one removal and one addition",
+        "epsilon_replace_one_method": REPLACE_ONE,
         "target_epsilon": plan.target,
         "sampler": "Poisson: each row by itself in each step",
         "sample_rate": plan.rate,

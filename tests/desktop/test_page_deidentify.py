@@ -103,7 +103,7 @@ def click_part(qtbot: QtBot, page: DeidentifyPage, name: str, part: str) -> None
 def finish(qtbot: QtBot, page: DeidentifyPage) -> None:
     """Wait until the job that was queued has ended and is shown."""
     qtbot.waitUntil(lambda: page.step == OUTCOME, timeout=15_000)
-    qtbot.waitUntil(lambda: (row := page.services.jobs.row(page._job)) is not None and row.is_over, timeout=30_000)
+    qtbot.waitUntil(lambda: page.jobs.row is not None and page.jobs.row.is_over, timeout=30_000)
     qtbot.waitUntil(lambda: not page.outcome._progress.isVisible(), timeout=5_000)
 
 
@@ -141,9 +141,10 @@ def test_a_table_is_protected_by_mouse_and_the_file_keeps_the_promise(
     qtbot.mouseClick(page.primary, LEFT)
     finish(qtbot, page)
     assert page.outcome.verdict.headline.text() == "Every row looks like at least 4 others"
-    job = page.services.jobs.row(page._job)
+    job = page.jobs.row
     assert job is not None
-    written = rows_of(job.folder / "clinic.protected.csv")
+    assert job.result is not None
+    written = rows_of(job.folder / job.result["table"])
     groups = Counter((row["age"], row["sex"], row["ward"]) for row in written)
     assert len(written) == ROWS
     assert min(groups.values()) >= 5
@@ -183,10 +184,10 @@ def test_the_same_is_done_with_the_keyboard_alone(page: DeidentifyPage, qtbot: Q
     page.primary.setFocus()
     qtbot.keyClick(page.primary, Qt.Key.Key_Space)
     finish(qtbot, page)
-    job = page.services.jobs.row(page._job)
+    job = page.jobs.row
     assert job is not None
     assert job.name == "clinic-2"
-    written = rows_of(job.folder / "clinic.protected.csv")
+    written = rows_of(job.folder / job.result["table"])
     assert "email" not in written[0]
     assert min(Counter((row["age"], row["sex"]) for row in written).values()) >= 7
 
@@ -361,7 +362,7 @@ def test_a_finished_job_is_shown_again_from_the_queue(
     qtbot.mouseClick(page.primary, LEFT)
     qtbot.mouseClick(page.primary, LEFT)
     finish(qtbot, page)
-    job = page.services.jobs.row(page._job)
+    job = page.jobs.row
     assert job is not None
     qtbot.mouseClick(page.other, LEFT)
     assert page.step == INPUT
@@ -407,3 +408,45 @@ def test_the_window_keeps_a_few_pages_of_a_long_table(page: DeidentifyPage, qtbo
         qtbot.waitUntil(lambda: pair.right_model.cell(0, 0) is not None, timeout=10_000)
     assert pair.left_model.rowCount() <= 40
     assert sum(len(held) for held in pair.rows._pages.values()) <= 600
+
+
+def test_a_helper_that_dies_is_started_again_and_the_rules_stay(
+    page: DeidentifyPage, qtbot: QtBot, clinic: Path
+) -> None:
+    opened(qtbot, page, clinic)
+    process = page.desk._session._process
+    assert process is not None
+    process.kill()
+    qtbot.waitUntil(lambda: page.desk._session._process is None, timeout=5_000)
+    page._set_role("ward", "quasi")
+    measured(qtbot, page)
+    assert page.draft is not None
+    assert page.draft.quasi == ["age", "sex", "ward"]
+    assert not page.settings_step.error.isVisible()
+
+
+def test_another_target_is_chosen_from_the_menu(page: DeidentifyPage, qtbot: QtBot, clinic: Path) -> None:
+    opened(qtbot, page, clinic)
+    qtbot.mouseClick(page.more, LEFT)
+    more = menu()
+    targets = entry(more, "Smallest group to aim at").menu()
+    assert isinstance(targets, QMenu)
+    entry(targets, "k = 10").trigger()
+    more.close()
+    measured(qtbot, page)
+    assert page.draft is not None
+    assert page.draft.k == 10
+    assert page.settings_step.figures.k._verdict.label.text() == "target at least 10"
+
+
+def test_a_very_wide_table_opens_and_stays_small_in_the_window(
+    page: DeidentifyPage, qtbot: QtBot, tmp_path: Path
+) -> None:
+    path = tmp_path / "wide.csv"
+    names = [f"c{n}" for n in range(1_200)]
+    lines = [",".join(names), *(",".join(str((n * row) % 7) for n in range(1_200)) for row in range(40))]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    page.open_file(path)
+    qtbot.waitUntil(lambda: page.draft is not None and not page.desk.busy, timeout=30_000)
+    assert page.settings_step.list.columns.rowCount() == 1_200
+    assert page.settings_step.pair.rows.size <= 5

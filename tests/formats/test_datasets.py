@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -166,7 +167,29 @@ def test_a_range_counts_as_its_midpoint_within_the_bounds(cell: str, position: f
     assert NumberColumn(type="number", low=0, high=100).encode(cell) == pytest.approx([position, 0])
 
 
-@pytest.mark.parametrize("cell", ["", "*", "?", "abc", "nan", "inf", "1-2-3", "--4"])
+@pytest.mark.parametrize(
+    ("cell", "year"),
+    [("1961", 1961), ("1961-01-01", 1961), ("1961-07-02", 1961 + 182 / 365), ("1960-12-31", 1960 + 365 / 366),
+     ("1961-03", 1961 + (59 + 90) / 2 / 365), ("1961-12", 1961 + (334 + 365) / 2 / 365), ("1960–1964", 1962),
+     ("1960-1964", 1962), ("1961-01–1962-12", 1962), ("1961-01-01–1963-01-01", 1962), ("≥1980-01-01", 1990),
+     ("1961-07-02 13:45:00", 1961 + 182 / 365), ("1961-07-02T13:45:00Z", 1961 + 182 / 365)],
+)  # fmt: skip
+def test_a_date_is_its_year_and_the_part_that_has_passed(cell: str, year: float) -> None:
+    column = NumberColumn(type="number", low=1900, high=2000)
+    assert column.encode(cell) == pytest.approx([(year - 1900) / 100, 0], abs=1e-9)
+
+
+@given(st.dates(date(1900, 1, 1), date(1999, 12, 30)))
+def test_a_later_day_is_a_larger_number_in_the_same_month_or_the_next(day: date) -> None:
+    column = NumberColumn(type="number", low=1900, high=2000)
+    one, next_day = column.encode(day.isoformat())[0], column.encode((day + timedelta(1)).isoformat())[0]
+    month = column.interval(day.isoformat()[:7])
+    assert one < next_day and month is not None and month[0] <= 1900 + 100 * one + 1e-6 and 100 * one + 1900 < month[1]
+
+
+@pytest.mark.parametrize(
+    "cell", ["", "*", "?", "abc", "nan", "inf", "1-2-3", "--4", "1961-13", "1961-02-30", "0000-01", "1961-00–1962-01"]
+)
 def test_a_cell_that_is_no_number_is_missing(cell: str) -> None:
     assert NumberColumn(type="number", low=0, high=100).encode(cell) == [0.5, 1.0]
 

@@ -166,6 +166,7 @@ def storm(
     while running.killed["worker"] < workers or running.killed["app"] < apps:
         wanted = [t for t, most in (("worker", workers), ("app", apps)) if running.killed[t] < most]
         running.kill_once(running.random.choice(wanted))
+        print(running.killed, running.completed, "rounds", file=sys.stderr, flush=True)
     running.complete()
     return running
 

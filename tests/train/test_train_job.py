@@ -410,8 +410,8 @@ def test_mnist_at_epsilon_3_is_learnt_to_95_percent(shared: Path, tmp_path: Path
 
 @pytest.mark.realdata
 @pytest.mark.slow
-def test_adult_at_epsilon_1_is_learnt_to_81_and_a_half_percent_on_average(shared: Path, tmp_path: Path) -> None:
-    """Over three public splits, because one held-back tenth of 3,000 rows decides by luck of ± 0.7 points."""
+def test_adult_at_epsilon_1_is_learnt_to_82_and_a_half_percent_on_average(shared: Path, tmp_path: Path) -> None:
+    """Over three public splits, because one held-back fifth of 6,000 rows decides by luck of ± 0.5 points."""
     schema = Path(__file__).parents[1] / "realdata" / "adult.schema.yaml"
     found = []
     for seed in range(3):
@@ -430,4 +430,4 @@ def test_adult_at_epsilon_1_is_learnt_to_81_and_a_half_percent_on_average(shared
         out = tmp_path / str(seed)
         out.mkdir()
         found.append(run(spec, out, Progress()).test_accuracy or 0.0)
-    assert sum(found) / 3 >= 0.815
+    assert sum(found) / 3 >= 0.825

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QPoint, Qt, QUrl
-from PySide6.QtGui import QDesktopServices, QKeySequence, QShortcut
-from PySide6.QtWidgets import QFrame, QMenu, QScrollArea, QStackedWidget, QWidget
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import QMenu, QStackedWidget
 
-from guardapp.desktop import wording
+from guardapp.desktop.deidentify import page_words
+from guardapp.desktop.deidentify.more_menu import more_menu
 from guardapp.desktop.deidentify.outcome import Outcome
+from guardapp.desktop.deidentify.page_jobs import PageJobs
+from guardapp.desktop.deidentify.policy_files import NO_TABLE, fit, write_rules
 from guardapp.desktop.deidentify.review import Review
 from guardapp.desktop.deidentify.rule_sheet import ask_rule
 from guardapp.desktop.deidentify.rules import Draft
+from guardapp.desktop.deidentify.scrolling import scrolling
 from guardapp.desktop.deidentify.settings_step import SettingsStep
 from guardapp.desktop.deidentify.start_step import StartStep
 from guardapp.desktop.deidentify.table_desk import TableDesk, rows_a_page
-from guardapp.desktop.i18n import tr
 from guardapp.desktop.kit import Button, Footer, IconButton, Steps
 from guardapp.desktop.page import Page, Services
-from guardapp.errors import GuardError, from_os_error
+from guardapp.errors import GuardError
 from guardapp.resource_files import resource
 
 INPUT, SETTINGS, REVIEW, OUTCOME = range(4)
-_TARGETS = (2, 3, 5, 7, 10, 15, 20, 30, 50, 100)
+_RULES = "Rules (*.yaml *.yml);;All files (*)"
+_PRIMARY = ("Go on with this table", "Review & queue", "Add to the queue", "Open folder")
 _TABLES = "Tables (*.csv *.tsv *.txt *.csv.gz *.parquet);;All files (*)"
 
 
@@ -50,9 +53,7 @@ class DeidentifyPage(Page):
         self._trouble: GuardError | None = None
         self._rows: int | None = None
         self._names: list[str] = []
-        self._job = ""
-        self._known: set[str] | None = None
-        self._pending_policy: Path | None = None
+        self.jobs = PageJobs(services, self)
         self.start = StartStep()
         self.settings_step = SettingsStep()
         self.review = Review(services.jobs.new_folder)
@@ -102,10 +103,14 @@ class DeidentifyPage(Page):
         self.save.clicked.connect(self._save_rules)
         self.back.clicked.connect(lambda: self._go(SETTINGS))
         self.other.clicked.connect(self._start_over)
-        self.report_button.clicked.connect(self._open_report)
+        self.report_button.clicked.connect(self.jobs.open_report)
         self.primary.clicked.connect(self._press)
-        self.outcome.again.connect(lambda: self.services.jobs.retry([self._job]))
-        self.outcome.cancel.connect(lambda: self.services.jobs.cancel([self._job]))
+        self.outcome.again.connect(self.jobs.again)
+        self.outcome.cancel.connect(self.jobs.cancel)
+        self.jobs.arrived.connect(self._job_arrived)
+        self.jobs.went_on.connect(self._job_went_on)
+        self.jobs.done.connect(self._job_done)
+        self.jobs.refused.connect(self.services.fail)
         for keys, act in (("Ctrl+Z", self._undo), ("Ctrl+Shift+Z", self._redo), ("Ctrl+Y", self._redo)):
             shortcut = QShortcut(QKeySequence(keys), self)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
@@ -154,12 +159,12 @@ class DeidentifyPage(Page):
         elif self.step == REVIEW:
             self._queue()
         elif self.step == OUTCOME:
-            self._open_folder()
+            self.jobs.open_folder()
         elif self.draft is not None:
             self._go(SETTINGS)
 
     def _start_over(self) -> None:
-        self._job, self._known = "", None
+        self.jobs.leave()
         self._go(INPUT)
 
     # -- what it says ----------------------------------------------------------------------------------------------
@@ -169,9 +174,10 @@ class DeidentifyPage(Page):
 
     def _say(self) -> None:
         """Header, footer and buttons for the step that is shown and the rules as they are."""
-        step, draft = self.step, self.draft
-        self._say_header()
-        reach = SETTINGS if draft is not None and self._why_not() else REVIEW if draft is not None else INPUT
+        step, draft, footer = self.step, self.draft, self.footer
+        assert footer is not None
+        reason = self._why_not()
+        reach = INPUT if draft is None else SETTINGS if reason else REVIEW
         self.steps.go(3 if step == OUTCOME else step, reach)
         for button, on in (
             (self.undo, draft is not None and draft.can_undo),
@@ -184,78 +190,29 @@ class DeidentifyPage(Page):
         self.save.setEnabled(draft is not None)
         self.back.setVisible(step == REVIEW)
         self.other.setVisible(step == OUTCOME)
-        self._say_primary()
-        assert self.footer is not None
-        self.footer.setVisible(step != INPUT or draft is not None)
-        note = "A new file is written. The original stays as it is."
-        self.footer.note.say(note)
+        footer.setVisible(step != INPUT or draft is not None)
         if step == OUTCOME:
-            self._say_outcome()
-            return
-        if draft is None:
-            self.footer.sentence.say("Looking at the table" if self.path and step == SETTINGS else "")
-            return
-        self.footer.sentence.put(_counted(draft))
-        reason = self._why_not()
-        if reason and step == SETTINGS:
-            self.footer.note.say(reason, k=draft.target or 0)
-        elif self._figures is not None and not self._figures["exact"]:
-            used, rows = self._figures["rows_used"], self._figures["rows"]
-            text = "Measured on an even sample of {used} of {rows} rows. The original stays as it is."
-            self.footer.note.say(text, used=wording.number(used), rows=wording.number(rows))
-
-    def _say_outcome(self) -> None:
-        assert self.footer is not None
-        job = self.services.jobs.row(self._job)
-        if job is not None and job.state == "done":
-            table = str((job.result or {}).get("table", ""))
-            self.footer.sentence.say("Written: {file}", file=table)
-            self.footer.note.say("In {folder}. The original stays as it is.", folder=str(job.folder))
+            page_words.say_job(self.header.subtitle, footer, self.jobs.row)
         else:
-            self.footer.sentence.say("You may go on working: the job runs by itself")
-            self.footer.note.say("A new file is written. The original stays as it is.")
+            page_words.say_table(
+                self.header.subtitle, None if step == INPUT else self.path, self._rows, len(self._names)
+            )
+            page_words.say_rules(footer, draft, self._figures, reason if step == SETTINGS else "")
+        self._say_primary(reason)
 
-    def _say_header(self) -> None:
-        if self.path is None or self.step == INPUT:
-            self.header.subtitle.say("Protect a table so that nobody in it can be recognised")
-        elif self._rows is None:
-            self.header.subtitle.say("{file} · {n} columns", file=self.path.name, n=len(self._names))
-        else:
-            text = "{file} · {rows} rows · {n} columns"
-            rows = wording.number(self._rows)
-            self.header.subtitle.say(text, file=self.path.name, rows=rows, n=len(self._names))
-
-    def _say_primary(self) -> None:
+    def _say_primary(self, reason: str) -> None:
         step = self.step
-        if step == OUTCOME:
-            job = self.services.jobs.row(self._job)
-            done = job is not None and job.state == "done"
-            self.primary.say("Open folder")
-            self.primary.setVisible(done)
-            self.report_button.setVisible(done)
-            self.primary.enable()
-            return
-        self.report_button.hide()
-        self.primary.show()
-        self.primary.say({INPUT: "Go on with this table", REVIEW: "Add to the queue"}.get(step, "Review & queue"))
-        reason = self._why_not() if step != INPUT else ""
-        if reason:
+        done = step == OUTCOME and self.jobs.row is not None and self.jobs.row.state == "done"
+        self.report_button.setVisible(done)
+        self.primary.setVisible(step != OUTCOME or done)
+        self.primary.say(_PRIMARY[step])
+        if reason and step in (SETTINGS, REVIEW):
             self.primary.why_disabled(reason, k=self.draft.target or 0 if self.draft else 0)
         else:
             self.primary.enable()
 
     def _why_not(self) -> str:
-        """Why the rules cannot be queued now, or nothing (English keys; `k` is the target)."""
-        if self.draft is None:
-            return "The table is still being looked at."
-        if self._trouble is not None:
-            return "These rules cannot be carried out; see above what to change."
-        if self._figures is None:
-            return "The rules are still being measured."
-        target, k = self.draft.target, self._figures["k"]
-        if target is not None and k is not None and k < target:
-            return "k is below the target of {k}: move the handle to the left, or ask for less in “More”."
-        return ""
+        return page_words.why_not(self.draft, self._figures, self._trouble)
 
     # -- opening ---------------------------------------------------------------------------------------------------
 
@@ -274,7 +231,8 @@ class DeidentifyPage(Page):
             self._open_policy(path)
             return
         self.path, self.draft, self._rows, self._figures, self._trouble = path, None, None, None, None
-        self._points, self._names, self._job, self._known = None, [], "", None
+        self._points, self._names = None, []
+        self.jobs.leave()
         self.start.show_error(None)
         self.desk.open(path)
 
@@ -306,15 +264,14 @@ class DeidentifyPage(Page):
     def _open_policy(self, path: Path) -> None:
         if self.draft is None:
             self._go(INPUT)
-            self.start.show_error(_NO_TABLE)
+            self.start.show_error(NO_TABLE)
             return
         self.desk.read_policy(path, self._take_policy, self.services.fail)
 
     def _take_policy(self, policy: dict[str, Any]) -> None:
-        missing = [name for name in self._names if name not in policy["columns"]]
-        extra = [name for name in policy["columns"] if name not in self._names]
-        if missing or extra:
-            self.services.fail(_other_columns(missing, extra))
+        misfit = fit(policy["columns"], self._names)
+        if misfit is not None:
+            self.services.fail(misfit)
             return
         self.draft = Draft(policy)
         profiles = [self.settings_step.profile(name) or {} for name in self._names]
@@ -339,25 +296,22 @@ class DeidentifyPage(Page):
         self.desk.try_policy(draft.policy(), draft.k, draft.tradeoff_ks(), settings.pair.visible_from, limit)
         self._say()
 
-    def _set_role(self, name: str, role: str) -> None:
+    def _change(self, act: Callable[[Draft], None]) -> None:
         if self.draft is not None:
-            self.draft.set_role(name, role, self._suggested.get(name))
+            act(self.draft)
             self._changed()
+
+    def _set_role(self, name: str, role: str) -> None:
+        self._change(lambda draft: draft.set_role(name, role, self._suggested.get(name)))
 
     def _set_rule(self, name: str, rule: object, hierarchy: object) -> None:
-        if self.draft is not None:
-            self.draft.set_rule(name, rule, hierarchy)
-            self._changed()
+        self._change(lambda draft: draft.set_rule(name, rule, hierarchy))
 
     def _set_k(self, k: int) -> None:
-        if self.draft is not None and k != self.draft.k:
-            self.draft.set_k(k)
-            self._changed()
+        self._change(lambda draft: draft.set_k(k))
 
     def _set_target(self, target: int) -> None:
-        if self.draft is not None:
-            self.draft.set_target(target)
-            self._changed()
+        self._change(lambda draft: draft.set_target(target))
 
     def _ask_rule(self, name: str) -> None:
         profile = self.settings_step.profile(name)
@@ -365,34 +319,23 @@ class DeidentifyPage(Page):
             ask_rule(self.window(), profile, self.draft.columns[name], partial(self._set_rule, name))
 
     def _undo(self) -> None:
-        if self.draft is not None and self.step == SETTINGS and self.draft.can_undo:
-            self.draft.undo()
-            self._changed()
+        if self.step == SETTINGS:
+            self._change(Draft.undo)
 
     def _redo(self) -> None:
-        if self.draft is not None and self.step == SETTINGS and self.draft.can_redo:
-            self.draft.redo()
-            self._changed()
+        if self.step == SETTINGS:
+            self._change(Draft.redo)
 
     def _open_more(self) -> None:
         self.more_menu().popup(self.more.mapToGlobal(QPoint(0, self.more.height())))
 
     def more_menu(self) -> QMenu:
-        """What is needed less often: the target, loading rules, another table."""
-        menu = QMenu(self)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        if self.draft is not None and self.draft.target is not None:
-            targets = menu.addMenu(tr("Smallest group to aim at"))
-            for k in _TARGETS:
-                action = targets.addAction(f"k = {k}")
-                action.setCheckable(True)
-                action.setChecked(k == self.draft.target)
-                action.triggered.connect(partial(self._set_target, k))
-        menu.addAction(tr("Load rules…")).triggered.connect(
-            lambda: self.services.choose_file(self._open_policy, "Load rules…", "Rules (*.yaml *.yml);;All files (*)")
-        )
-        menu.addAction(tr("Choose a table…")).triggered.connect(self._choose)
-        return menu
+        """What is needed less often."""
+        target = self.draft.target if self.draft is not None else None
+        return more_menu(self, target, self._set_target, self._choose_rules, self._choose)
+
+    def _choose_rules(self) -> None:
+        self.services.choose_file(self._open_policy, "Load rules…", _RULES)
 
     # -- measuring -------------------------------------------------------------------------------------------------
 
@@ -434,7 +377,7 @@ class DeidentifyPage(Page):
             return
 
         def write(text: str) -> None:
-            self.services.background(lambda: _write(path, text), told)
+            self.services.background(lambda: write_rules(path, text), told)
 
         def told(_: object) -> None:
             self.services.tell("The rules were saved to {file}.", "success", file=path.name)
@@ -442,135 +385,31 @@ class DeidentifyPage(Page):
         self.desk.policy_text(self.draft.policy(), write, self.services.fail)
 
     def _queue(self) -> None:
-        if self.draft is None or self.path is None:
-            return
-        document = {"input": str(self.path), "policy": self.draft.policy(), "name": self.review.name.text().strip()}
-
-        def submit(spec: Any) -> None:
-            self._known = {row.id for row in self.services.jobs.rows}
-            self.submit.emit(spec)
-
-        def build() -> None:
-            self.services.background(lambda: _spec(document), submit)
-
-        if self.draft.needs_key:
-            self.services.vault.unlocked(build)
-        else:
-            build()
+        if self.draft is not None and self.path is not None:
+            name = self.review.name.text().strip()
+            document = {"input": str(self.path), "policy": self.draft.policy(), "name": name}
+            self.jobs.queue(document, self.submit.emit, needs_key=self.draft.needs_key)
 
     # -- jobs ------------------------------------------------------------------------------------------------------
 
     def job_event(self, event: Any) -> None:
         row = getattr(event, "row", None)
-        if row is None:
-            return
-        if self._known is not None and row.id not in self._known:
-            self._known = None
-            self._show_job(row)
-        elif row.id == self._job:
-            self._show_job(row)
+        if row is not None:
+            self.jobs.take(row)
 
     def open_job(self, row: Any) -> None:
-        self._known = None
-        self._show_job(row)
+        self.jobs.open(row)
 
-    def _show_job(self, row: Any) -> None:
-        self._job = row.id
-        if row.state == "done":
-            self.services.background(lambda: _read_report(row.folder), partial(self._show_result, row), self._no_report)
-            return
+    def _job_arrived(self, row: Any) -> None:
         self.outcome.show_job(row)
         self._go(OUTCOME)
 
-    def _show_result(self, row: Any, report: dict[str, Any]) -> None:
-        if row.id == self._job:
-            self.outcome.show_done(row, report)
-            self._go(OUTCOME)
+    def _job_went_on(self, row: Any) -> None:
+        # whoever went back to the rules meanwhile is not called away from them
+        if self.step == OUTCOME:
+            self.outcome.show_job(row)
+            self._say()
 
-    def _no_report(self, error: GuardError) -> None:
-        self._go(OUTCOME)
-        self.services.fail(error)
-
-    def _open_folder(self) -> None:
-        row = self.services.jobs.row(self._job)
-        if row is not None:
-            self.services.open_folder(row.folder)
-
-    def _open_report(self) -> None:
-        row = self.services.jobs.row(self._job)
-        if row is not None:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(row.folder / "report.html")))
-
-
-def scrolling(content: QWidget) -> QScrollArea:
-    """A step that may be higher than a low window."""
-    area = QScrollArea()
-    area.setWidgetResizable(True)
-    area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    area.viewport().setAutoFillBackground(False)
-    content.setProperty("k", "scrolled")
-    area.setWidget(content)
-    content.setAutoFillBackground(False)
-    return area
-
-
-def _counted(draft: Draft) -> str:
-    """ "3 columns removed or masked · 1 pseudonym · 3 generalised · 7 kept" """
-    counts = draft.counts()
-    keys = {
-        "suppress": "1 column removed or masked" if counts["suppress"] == 1 else "{n} columns removed or masked",
-        "pseudonym": "1 pseudonym" if counts["pseudonym"] == 1 else "{n} pseudonyms",
-        "generalise": "{n} generalised",
-        "keep": "{n} kept",
-    }
-    return " · ".join(tr(key, n=counts[look]) for look, key in keys.items() if counts[look])
-
-
-def _spec(document: Mapping[str, Any]) -> Any:
-    from guardapp.jobs.registry import lookup
-
-    return lookup("deid").spec.model_validate(document)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise from_os_error(error, path) from error
-
-
-def _read_report(folder: Path) -> dict[str, Any]:
-    path = folder / "report.json"
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise from_os_error(error, path) from error
-    except ValueError as error:
-        raise GuardError(
-            what=f"The report in {folder.name} cannot be read",
-            why="the file is damaged",
-            next="Run the job again.",
-            code="deid.bad-report",
-        ) from error
-    return dict(found)
-
-
-_NO_TABLE = GuardError(
-    what="There is no table to use these rules on",
-    why="rules name the columns of a table, and none is open",
-    next="Open the table first, then drop the rules here.",
-    code="deid.no-table",
-)
-
-
-def _other_columns(missing: list[str], extra: list[str]) -> GuardError:
-    names = ", ".join((missing or extra)[:5])
-    why = f"they say nothing about {names}" if missing else f"the table has no column {names}"
-    return GuardError(
-        what="These rules belong to another table",
-        why=why,
-        next="Open the table that they were written for, or start from the suggestions.",
-        code="deid.other-columns",
-    )
+    def _job_done(self, row: Any, report: dict[str, Any], arrived: bool) -> None:
+        self.outcome.show_done(row, report)
+        self._go(OUTCOME if arrived else self.step)

@@ -183,11 +183,12 @@ class PreviewPair(Card):
 
     def _bring_in(self, place: int) -> None:
         left, width = self.left.columnViewportPosition(place), self.left.columnWidth(place)
-        bar = self.left.horizontalScrollBar()
+        room = min(self.left.viewport().width(), self.right.viewport().width())
+        bar = self.right.horizontalScrollBar()
         if left < 0:
             bar.setValue(bar.value() + left)
-        elif left + width > self.left.viewport().width():
-            bar.setValue(bar.value() + left + width - self.left.viewport().width())
+        elif left + width > room:
+            bar.setValue(bar.value() + left + width - room)
 
     # -- rows ------------------------------------------------------------------------------------------------------
 

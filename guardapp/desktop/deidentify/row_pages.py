@@ -20,8 +20,8 @@ _PAGES_KEPT = 8
 _LONGEST = 160
 """Characters of a cell that are kept; no cell is wide enough to show more."""
 
-_NARROW, _WIDE = 48, 168
-_PSEUDONYM = 128
+_NARROW, _WIDE = 48, 144
+_PSEUDONYM = 112
 """Widest column for a pseudonym: its first letters tell it apart, and the final one differs from the preview's."""
 _MEASURED_COLUMNS = 200
 """Columns whose width is fitted to what stands in them; those beyond get the same width."""

@@ -53,6 +53,8 @@ class TableDesk(QObject):
         self._ks: list[int] = []
         self._offset, self._limit = 0, PAGE_ROWS
         self._wanted = -1
+        self._path: Path | None = None
+        self._revived = False
         self._asked: dict[str, int] = {}
         self._curve_of = ""
         self._settle = QTimer(self)
@@ -63,11 +65,12 @@ class TableDesk(QObject):
     @property
     def busy(self) -> bool:
         """Whether figures are still to come."""
-        return self._settle.isActive() or "preview" in self._asked
+        return self._settle.isActive() or "preview" in self._asked or "open" in self._asked
 
     def open(self, path: Path) -> None:
         """Look at a table; `head`, then `profiled` follow, or `refused`."""
         self.close()
+        self._path, self._revived = path, False
         self._ask("open", {"path": str(path)}, self._opened, self.refused.emit)
 
     def close(self) -> None:
@@ -76,6 +79,7 @@ class TableDesk(QObject):
         for name in list(self._asked):
             self._drop(name)
         self._policy = None
+        self._path = None
         self._curve_of = ""
 
     def _opened(self, result: dict[str, Any]) -> None:
@@ -108,6 +112,7 @@ class TableDesk(QObject):
         self._ask("preview", request, self._measured, self._unmeasurable)
 
     def _measured(self, result: dict[str, Any]) -> None:
+        self._revived = False
         self.measured.emit(result)
         # the curve depends on everything but k, so it is measured again only when something else has changed
         identity = repr((_without_k(self._policy or {}), self._ks))
@@ -122,7 +127,15 @@ class TableDesk(QObject):
         self.curved.emit({"points": [], "unreachable": []})
 
     def _unmeasurable(self, error: GuardError) -> None:
-        if error.code != "session.cancelled":
+        lost = error.code in ("session.ended", "session.bad-request")
+        if lost and "open" in self._asked:
+            return  # it is being opened again
+        if lost and self._path is not None and not self._revived:
+            # one crash is mended silently; a second one in a row is told
+            self._revived = True
+            self._curve_of = ""
+            self._ask("open", {"path": str(self._path)}, lambda _: self._measure(), self.unmeasurable.emit)
+        elif error.code != "session.cancelled":
             self.unmeasurable.emit(error)
 
     def want_rows(self, offset: int, limit: int) -> None:
@@ -135,7 +148,7 @@ class TableDesk(QObject):
         self._wanted = offset
         self._drop("page_of")
         # what the file says is here at once, what becomes of it when it is measured
-        self._ask("page", {"offset": offset, "limit": limit}, self.page.emit, self.refused.emit)
+        self._ask("page", {"offset": offset, "limit": limit}, self.page.emit, self._unmeasurable)
         request = {"policy": self._policy, "k": self._k, "offset": offset, "limit": limit}
         self._ask("page_of", request, self.page.emit, self._unmeasurable, do="preview")
 

@@ -64,6 +64,10 @@ class Slider(QWidget):
         left, right, _ = self._span()
         return left + (right - left) * index / (self._steps - 1)
 
+    def _handle_x(self) -> float:
+        """Where the handle stands: whole even where the line goes to the edge."""
+        return min(max(self._x(self._index), _HANDLE), self.width() - _HANDLE)
+
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -72,7 +76,7 @@ class Slider(QWidget):
 
     def _paint_track(self, painter: QPainter) -> None:
         left, right, y = self._span()
-        x = self._x(self._index)
+        x = self._handle_x()
         on = self.isEnabled()
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(theme().color("pressed"))
@@ -205,7 +209,7 @@ class TradeoffSlider(Slider):
         if border is not None:
             painter.setPen(QPen(theme().color("danger"), 1))
             painter.drawLine(QPointF(border, 0), QPointF(border, base + 6))
-        x, y = self._x(self.index), self._y(self._curve[self.index])
+        x, y = self._handle_x(), self._y(self._curve[self.index])
         painter.setPen(QPen(theme().color("accentText"), 1))
         painter.drawLine(QPointF(x, y), QPointF(x, base))
         painter.setPen(Qt.PenStyle.NoPen)

@@ -14,6 +14,7 @@ from guardapp.desktop.training.hero import Hero
 from guardapp.desktop.training.live import Curve, Live
 from guardapp.desktop.training.panel import SettingsPanel
 from guardapp.desktop.training.promise import Promise
+from guardapp.desktop.training.scrolled import Scrolled
 from guardapp.errors import GuardError
 
 
@@ -35,13 +36,15 @@ class Bench(QWidget):
         self._switch = QWidget()
         self._switch.setLayout(row(self.view, None))
         right = QVBoxLayout()
+        right.setContentsMargins(0, 0, 0, 0)
         right.setSpacing(tokens.space(4))
         right.addWidget(self.hero)
         right.addWidget(self._switch)
         right.addWidget(self.stack, 1)
         line = row(gap=tokens.space(4))
         line.addWidget(self.panel)
-        line.addLayout(right, 1)
+        self._right = Scrolled(right)
+        line.addWidget(self._right, 1)
         self.setLayout(line)
         self._finished = ""
         self._switch.hide()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pyqtgraph as pg
-from PySide6.QtWidgets import QVBoxLayout
+from PySide6.QtWidgets import QSizePolicy, QVBoxLayout
 
 from guardapp.desktop.i18n import tr
 from guardapp.desktop.kit import Card, hline
@@ -11,11 +11,11 @@ from guardapp.desktop.kit.plot_parts import Series
 from guardapp.desktop.kit.plots import PlotCard
 from guardapp.desktop.theme.fonts import font
 from guardapp.desktop.theme.state import theme
-from guardapp.desktop.training.live import Curve, Live, rounded_up
+from guardapp.desktop.training.live import Curve, Live, at_least_one_digit, exponent, rounded_up
 
 _AXIS = 40
 """Width of both left axes, so that the plots' x axes lie above each other."""
-_HEADROOM = 1.22
+_HEADROOM = 1.28
 """Of the ε axis above the budget line, for its name."""
 
 
@@ -27,7 +27,7 @@ class Curves(Card):
         self.loss = PlotCard(
             "Loss",
             [
-                Series("training", "training", kind="live"),
+                Series("training", "training, with noise", kind="live"),
                 Series("validation", "validation", 1, kind="live", points=True),
             ],
             framed=False,
@@ -44,9 +44,11 @@ class Curves(Card):
         self.loss.link(self.epsilon)
         for plot in (self.loss, self.epsilon):
             plot.plot.getPlotItem().getAxis("left").setWidth(_AXIS)
-            plot.setMinimumHeight(120)
+            # as high as there is room, and no less than the axis needs
+            plot.plot.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
+            plot.setMinimumHeight(160)
         self._line = hline()
-        self._end = pg.TextItem(anchor=(1, 0))
+        self._end = pg.TextItem(anchor=(1, -0.9))
         self._end.setVisible(False)
         self.epsilon.plot.addItem(self._end, ignoreBounds=True)
         self._end_at: tuple[float, float] | None = None
@@ -115,10 +117,10 @@ class Curves(Card):
         for plot in (self.loss, self.epsilon):
             plot.set_x_range(0, max(last, 1e-9))
         if budget is not None:
-            self.epsilon.set_y_range(0, budget * _HEADROOM)
-            self.epsilon.set_limit(budget, "budget ε = {value}", value=f"{budget:g}")
+            self.epsilon.set_y_range(-0.04 * budget, budget * _HEADROOM)
+            self.epsilon.set_limit(budget, "budget ε = {value}", value=at_least_one_digit(budget))
         if delta is not None:
-            self.epsilon.title.say("Privacy spent, ε at δ = {delta}, by epoch", delta=f"{delta:g}")
+            self.epsilon.title.say("Privacy spent, ε at δ = {delta}, by epoch", delta=exponent(delta))
 
     def _place(self, live: Live, *, ended: bool) -> None:
         """What moves with every step: the stairs of what is spent, what is still predicted, the “now” line."""
@@ -133,7 +135,7 @@ class Curves(Card):
             self.loss.set_now(None)
             self.epsilon.set_now(None)
             return
-        self.loss.set_now(now, loss, "now {value}", value=f"{loss:.2f}")
+        self.loss.set_now(now, loss, "now {value}", value=f"{loss:.2f}".replace("-", "−"))
         self.epsilon.set_now(now, live.spent, "now {value}", value=rounded_up(live.spent))
 
 

@@ -5,19 +5,42 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import Signal
+from PySide6.QtGui import QFontMetrics, QResizeEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from guardapp.desktop import wording
 from guardapp.desktop.i18n import tr
-from guardapp.desktop.kit import Banner, Button, Card, ElidedLabel, ErrorCard, Label, ProgressBar, row
+from guardapp.desktop.kit import Button, Card, ElidedLabel, ErrorCard, Label, ProgressBar, SoftFrame, row
 from guardapp.desktop.theme import tokens
-from guardapp.desktop.training.live import Live, rounded_up
+from guardapp.desktop.theme.fonts import font
+from guardapp.desktop.training.live import Live, at_least_one_digit, rounded_up
 from guardapp.errors import GuardError
 
 _LOST = (
-    "The weights that were learned so far are deleted, and no model is written. The privacy budget that is spent stays "
-    "spent: ε = {spent}."
+    "Cancel this training? What was learned so far is deleted and no model is written. The privacy budget that is "
+    "spent stays spent: ε = {spent}."
 )
+
+
+class Headline(ElidedLabel):
+    """The sentence as large as it fits: first in the size of a verdict, then in that of a title."""
+
+    def __init__(self) -> None:
+        super().__init__("", "hero")
+
+    def setText(self, text: str) -> None:
+        super().setText(text)
+        self._choose_size()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._choose_size()
+
+    def _choose_size(self) -> None:
+        self.setMinimumHeight(QFontMetrics(font("hero")).height())
+        sizes = [font(role) for role in ("hero", "h2", "h3")]
+        fitting = [one for one in sizes if QFontMetrics(one).horizontalAdvance(self._whole) + 8 <= self.width()]
+        self.setFont((fitting or sizes[-1:])[0])
 
 
 class Hero(QWidget):
@@ -32,7 +55,7 @@ class Hero(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.headline = ElidedLabel("", "hero")
+        self.headline = Headline()
         self.sentence = Label("", "body", "muted", wrap=True)
         self.bar = ProgressBar("Progress of the job")
         self.figures = [ElidedLabel("", "small", "muted") for _ in range(4)]
@@ -44,11 +67,13 @@ class Hero(QWidget):
         self.again_button = Button("Try again", icon="ph.arrow-clockwise")
         self.report_button = Button("Open the report")
         self.folder_button = Button("Open folder", "primary", "ph.folder-open")
-        self.confirm = Banner("warning", "Cancel this training?", _LOST, spent="0")
+        self.confirm = SoftFrame("warning")
+        self.lost = Label("", "body", wrap=True)
         self.keep = Button("Keep training", compact=True)
         self.sure = Button("Cancel the training", "danger", compact=True)
-        self.confirm.add(self.keep)
-        self.confirm.add(self.sure)
+        asking = row(self.lost, self.keep, self.sure, margins=(12, 8, 12, 8))
+        asking.setStretch(0, 1)
+        self.confirm.setLayout(asking)
         self.confirm.hide()
         self.error = ErrorCard(closable=False)
         self.error.hide()
@@ -86,10 +111,11 @@ class Hero(QWidget):
         card.body.addLayout(top)
         card.body.addWidget(self.bar)
         card.body.addWidget(self._line)
+        card.body.addWidget(self.confirm)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(tokens.space(4))
-        for part in (card, self.confirm, self.error):
+        for part in (card, self.error):
             whole.addWidget(part)
         self._offer()
 
@@ -101,7 +127,7 @@ class Hero(QWidget):
         self.headline.say(
             "predicted ε = {epsilon} of {target} · about {time}",
             epsilon=rounded_up(found["epsilon"]),
-            target=f"{target:g}",
+            target=at_least_one_digit(target),
             time=lambda: wording.duration(found["seconds"]),
         )
         self.sentence.say("Nothing is spent before the start. The time is an estimate for one processor core.")
@@ -119,7 +145,7 @@ class Hero(QWidget):
     def _plain(self) -> None:
         self._offer()
         self.error.hide()
-        self.confirm.hide()
+        self._unask()
         self.bar.hide()
         for label in self.figures:
             label.put("")
@@ -148,8 +174,8 @@ class Hero(QWidget):
         self.pause_button.setEnabled(not job.asked)
         self.cancel_button.setEnabled(job.asked != "cancel")
         if not going:
-            self.confirm.hide()
-        self.confirm.text.say(_LOST, spent=rounded_up(live.spent))
+            self._unask()
+        self.lost.say(_LOST, spent=rounded_up(live.spent))
         self._show_error(job)
 
     def _offer(
@@ -179,7 +205,10 @@ class Hero(QWidget):
         else:
             rest = _left(job.eta) if job.state == "running" and job.eta is not None and live.step else _state(job)
             self.headline.say(
-                "ε = {spent} of {budget} · {rest}", spent=rounded_up(spent), budget=f"{budget:g}", rest=rest
+                "ε = {spent} of {budget} · {rest}",
+                spent=rounded_up(spent),
+                budget=at_least_one_digit(budget),
+                rest=rest,
             )
 
     def _say_sentence(self, job: Any, live: Live) -> None:
@@ -194,10 +223,10 @@ class Hero(QWidget):
             self.sentence.say("The data is read and the cost is planned; nothing is spent yet.")
         elif predicted <= budget:
             text = "The budget holds: training stops at ε = {predicted}, within the limit of {budget}."
-            self.sentence.say(text, predicted=rounded_up(predicted), budget=f"{budget:g}")
+            self.sentence.say(text, predicted=rounded_up(predicted), budget=at_least_one_digit(budget))
         else:
             text = "The plan ends at ε = {predicted}, above the limit of {budget}."
-            self.sentence.say(text, predicted=rounded_up(predicted), budget=f"{budget:g}")
+            self.sentence.say(text, predicted=rounded_up(predicted), budget=at_least_one_digit(budget))
 
     def _say_figures(self, live: Live) -> None:
         for label in self.figures:
@@ -229,15 +258,20 @@ class Hero(QWidget):
     # -- cancelling ------------------------------------------------------------------------------------------------
 
     def _ask(self) -> None:
+        self._line.hide()
         self.confirm.show()
         self.keep.setFocus()
 
-    def _keep(self) -> None:
+    def _unask(self) -> None:
         self.confirm.hide()
+        self._line.show()
+
+    def _keep(self) -> None:
+        self._unask()
         self.cancel_button.setFocus()
 
     def _sure(self) -> None:
-        self.confirm.hide()
+        self._unask()
         self.cancel.emit()
 
 
@@ -246,7 +280,7 @@ _STATES = {
     "running": "planning",
     "paused": "paused",
     "interrupted": "interrupted",
-    "failed": "failed",
+    "failed": "stopped by an error",
     "cancelled": "cancelled",
     "skipped": "skipped",
     "done": "done",

@@ -113,3 +113,13 @@ class Live:
 def rounded_up(epsilon: float) -> str:
     """ε with two digits, never below what is spent: 2.931 → "2.94"."""
     return f"{math.ceil(round(epsilon * 100, 6)) / 100:.2f}"
+
+
+def at_least_one_digit(value: float) -> str:
+    """A bound that a person chose: 3.0, 0.5, 2.25."""
+    return f"{value:.1f}" if round(value, 1) == value and value < 1000 else f"{value:g}"
+
+
+def exponent(value: float) -> str:
+    """δ as it is written: 1e-5, not 1e-05."""
+    return f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e")

@@ -21,6 +21,8 @@ from guardapp.desktop.training.data_step import DataStep
 from guardapp.desktop.training.desk import TrainingDesk
 from guardapp.desktop.training.draft import Draft, of_spec, starting
 from guardapp.desktop.training.job_view import JobView
+from guardapp.desktop.training.live import at_least_one_digit, exponent
+from guardapp.desktop.training.readiness import NOT_NUMBERS, Known
 from guardapp.desktop.training.review import Review
 from guardapp.desktop.training.start_step import StartStep
 from guardapp.errors import GuardError
@@ -46,6 +48,7 @@ class TrainingPage(Page):
         self._found: dict[str, Any] | None = None
         self._prediction: dict[str, Any] | None = None
         self._trouble: GuardError | None = None
+        self._refusal: GuardError | None = None
         self._looked_at: dict[str, Any] | None = None
         self._at = START
         self.start = StartStep()
@@ -78,6 +81,7 @@ class TrainingPage(Page):
         desk.refused.connect(self._refused)
         desk.predicted.connect(self._predicted)
         desk.unpredictable.connect(self._unpredictable)
+        desk.spec_refused.connect(self._spec_refused)
         desk.spec_read.connect(lambda spec: self.copy_spec(spec, Path()))
         self.start.dropped.connect(self.open_file)
         self.start.choose.connect(self._choose)
@@ -97,6 +101,8 @@ class TrainingPage(Page):
         self.back.clicked.connect(self._go_back)
         self.other.clicked.connect(self._start_over)
         self.primary.clicked.connect(self._press)
+        for field in (self.data.bound, self.review.name):
+            field.returnPressed.connect(self.primary.click)
         self.services.vault.changed.connect(self._budget_changed)
 
     # -- where one is ----------------------------------------------------------------------------------------------
@@ -109,12 +115,13 @@ class TrainingPage(Page):
     def _go(self, at: int) -> None:
         arrived = at != self._at
         self._at = at
+        if at != JOB:
+            self.job.leave()
         views: dict[int, QWidget] = {START: self.start, DATA: self.data, REVIEW: self.review}
         self.stack.setCurrentWidget(views.get(at, self.bench))
         if at == SETTINGS and self.draft is not None and arrived:
-            self.job.leave()
             self.bench.show_draft(self.draft)
-            self._show_data_facts()
+            self.bench.panel.show_found(self._found)
             self._predict()
         self._say()
         if arrived and self.isVisible():
@@ -133,7 +140,7 @@ class TrainingPage(Page):
     def _step_chosen(self, step: int) -> None:
         if step == 0:
             self._go(DATA if self.draft is not None else START)
-        elif step == 1 and not self._why_not_settings():
+        elif step == 1 and not self._known().why_no_settings():
             self._go(SETTINGS)
         elif step == 2:
             self._to_review()
@@ -151,17 +158,14 @@ class TrainingPage(Page):
             self._queue()
 
     def _start_over(self) -> None:
-        self.job.leave()
         self._go(DATA if self.draft is not None else START)
 
     def _to_review(self) -> None:
-        if self.draft is None or self._why_not():
+        if self.draft is None or self._known().why_not():
             return
         assert self._found is not None and self._prediction is not None
         name = self.draft.path.name.split(".")[0][:100]
-        balance = self._balance()
-        left = None if balance is None else balance.left_epsilon
-        self.review.show_draft(self.draft, self._found, self._prediction, left, name)
+        self.review.show_draft(self.draft, self._found, self._prediction, self._known().left, name)
         self._go(REVIEW)
 
     # -- what it says ----------------------------------------------------------------------------------------------
@@ -173,22 +177,21 @@ class TrainingPage(Page):
     def _say(self) -> None:
         """Header, footer and buttons for what is shown."""
         at = self._at
-        reach = 2 if not self._why_not() else 1 if not self._why_not_settings() else 0
+        known = self._known()
+        reach = 2 if not known.why_not() else 1 if not known.why_no_settings() else 0
         self.steps.go(_STEP_OF[at], reach)
         self._say_header()
         self.other.setVisible(at == JOB)
         footer = self.footer
         assert footer is not None
         footer.setVisible(at in (DATA, SETTINGS, REVIEW))
-        reason = {DATA: self._why_not_settings, SETTINGS: self._why_not}.get(at, str)()
-        self.primary.say({DATA: "Choose settings", REVIEW: "Queue"}.get(at, "Review & queue"))
+        reason = {DATA: known.why_no_settings, SETTINGS: known.why_not}.get(at, str)()
+        self.primary.say({DATA: "Choose settings", REVIEW: "Queue the training"}.get(at, "Review & queue"))
         if reason:
-            self.primary.why_disabled(reason, **self._reason_values())
+            self.primary.why_disabled(reason, **known.values())
         else:
             self.primary.enable()
-        footer.note.say(
-            reason or "The data stays as it is; a model and a statement are written.", **self._reason_values()
-        )
+        footer.note.say(reason or "The data stays as it is; a model and a statement are written.", **known.values())
         self._say_sentence()
 
     def _say_sentence(self) -> None:
@@ -202,8 +205,8 @@ class TrainingPage(Page):
             text,
             steps=wording.number(int(plan["steps"])),
             batch=wording.number(int(plan["batch"])),
-            target=f"{draft.epsilon:g}",
-            delta=f"{draft.delta:g}",
+            target=at_least_one_digit(draft.epsilon or 0.0),
+            delta=exponent(draft.delta or 0.0),
         )
 
     def _say_header(self) -> None:
@@ -222,50 +225,16 @@ class TrainingPage(Page):
         else:
             self.header.subtitle.put(self.draft.path.name)
 
-    def _why_not_settings(self) -> str:
-        """Why the settings cannot be chosen now, or nothing (English keys)."""
-        draft = self.draft
-        if draft is None:
-            return "No data was chosen yet."
-        if draft.asks == "label":
-            return "Choose the column to predict."
-        if draft.asks == "schema":
-            return "Choose the schema that declares the columns."
-        if self._found is None:
-            return (
-                "The data could not be read; see above." if self.data.error.isVisible() else "The data is being read."
-            )
-        return "" if draft.bound is not None else "Write the public upper bound on the number of rows."
-
-    def _why_not(self) -> str:
-        """Why the training cannot be queued now, or nothing (English keys; see `_reason_values`)."""
-        reason = self._why_not_settings()
-        if reason or self.draft is None:
-            return reason
-        if self._at == SETTINGS and self.bench.panel.wrong:
-            return "One of the settings is not a number within its bounds."
-        if self._trouble is not None:
-            return "There is no training with these settings; see above what to change."
-        if self._prediction is None:
-            return "The cost is still being worked out."
-        if not self._fits():
-            return "The budget of this data does not allow it: ε = {left} is left, {needed} is needed. Ask for less."
-        return ""
-
-    def _reason_values(self) -> dict[str, str]:
-        balance = self._balance()
-        left = None if balance is None else balance.left_epsilon
-        needed = self._prediction["epsilon"] if self._prediction else 0.0
-        return {"left": "" if left is None else f"{left:.3g}", "needed": f"{needed:.3g}"}
-
-    def _fits(self) -> bool:
-        """Whether the ledger would let this training start, as far as is known now; it is asked again at the start."""
-        balance = self._balance()
-        if balance is None or balance.budget_epsilon is None or self._prediction is None or self.draft is None:
-            return True
-        delta = (self.draft.delta or 0.0) + balance.spent_delta
-        fits = self._prediction["epsilon"] + balance.spent_epsilon <= balance.budget_epsilon * (1 + 1e-9)
-        return bool(fits and delta <= (balance.budget_delta or 0.0) * (1 + 1e-9))
+    def _known(self) -> Known:
+        return Known(
+            self.draft,
+            self._found,
+            self._refusal is not None,
+            self._balance(),
+            self._prediction,
+            self._trouble is not None,
+            self._at == SETTINGS and self.bench.panel.wrong,
+        )
 
     def _balance(self) -> Any:
         """The ledger's account of the data that was found; None while it has none."""
@@ -296,12 +265,11 @@ class TrainingPage(Page):
 
     def open_file(self, path: Path) -> None:
         """Data to train on, or a train.yaml whose settings are taken over."""
-        self.job.leave()
         self.start.show_error(None)
-        self.desk.close()
         if path.suffix.lower() in (".yaml", ".yml"):
             self.desk.read_spec(path)
             return
+        self.desk.close()
         self._take(starting(path, folder=path.is_dir()))
         self._go(DATA)
 
@@ -327,12 +295,12 @@ class TrainingPage(Page):
         self._look()
 
     def _look(self) -> None:
-        self._found = self._prediction = self._trouble = None
+        self._found = self._prediction = self._trouble = self._refusal = None
         draft = self.draft
         if draft is None:
             return
         if draft.asks:
-            self.data.show_waiting(self._why_not_settings())
+            self.data.show_waiting(self._known().why_no_settings())
         else:
             self.data.show_waiting("The data is being read.", working=True)
             self.desk.look(draft)
@@ -347,6 +315,12 @@ class TrainingPage(Page):
         self._prediction = self._trouble = None
         self._say()
 
+    def _spec_refused(self, error: GuardError) -> None:
+        if self._at == START:
+            self.start.show_error(error)
+        else:
+            self.services.fail(error)
+
     def _looked(self, found: dict[str, Any]) -> None:
         self._found = found
         self.data.show_found(found)
@@ -356,32 +330,16 @@ class TrainingPage(Page):
 
     def _refused(self, error: GuardError) -> None:
         self._found = None
-        if self.draft is None or (self._at == START and error.code.startswith("train.")):
-            self._go(START)
-            self.start.show_error(error)
-            return
+        self._refusal = error
         self.data.show_error(error)
         self._say()
 
     # -- settings --------------------------------------------------------------------------------------------------
 
-    def _show_data_facts(self) -> None:
-        found, facts = self._found, self.bench.panel.facts
-        if found is None:
-            facts.put("")
-        elif found["kind"] == "image":
-            _, height, width = found["shape"]
-            text = "{n} images, {height} × {width}, {classes} classes"
-            n = wording.number(int(found["examples"]))
-            facts.say(text, n=n, height=height, width=width, classes=found["class_count"])
-        else:
-            text = "{n} rows, {columns} columns, {classes} classes"
-            n = wording.number(int(found["examples"]))
-            facts.say(text, n=n, columns=found["columns"], classes=found["class_count"])
-
     def _settings_changed(self) -> None:
         if self.draft is not None and self._at == SETTINGS:
             self.draft = self.bench.panel.read(self.draft)
+            self.bench.panel.say_hint(self.draft)
             self._predict()
             self._say()
 
@@ -391,10 +349,10 @@ class TrainingPage(Page):
         self._prediction = self._trouble = None
         if draft is None or self._found is None or draft.privacy() is None or self.bench.panel.wrong:
             self.desk.forget_prediction()
-            self.bench.hero.show_waiting("No prediction", "One of the settings is not a number within its bounds.")
+            self.bench.hero.show_waiting("No prediction", NOT_NUMBERS)
             return
         self.bench.wait_for_prediction()
-        self.desk.predict(draft, int(self._found["class_count"]))
+        self.desk.predict(draft, self._found)
 
     def _predicted(self, found: dict[str, Any]) -> None:
         if self._at == SETTINGS and self.draft is not None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QGridLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QVBoxLayout
 
 from guardapp.desktop import wording
 from guardapp.desktop.i18n import plain
@@ -24,9 +25,15 @@ from guardapp.desktop.kit import (
 )
 from guardapp.desktop.theme import tokens
 from guardapp.desktop.training.draft import IMAGE_MODELS, TABLE_MODELS, Draft
+from guardapp.desktop.training.live import at_least_one_digit, exponent
+from guardapp.desktop.training.scrolled import Scrolled
 
 OTHER = "other"
-_LOCK = "They decide the guarantee of the job that runs. Copy them to start another."
+_LABEL = 20
+"""Height of a label beside another one: a Greek letter alone is lower than Chinese text."""
+_LOCK = "They decide the guarantee of this job. Copy them to start another."
+_HINT = "Where a field is empty the model's recipe decides. σ follows from ε, δ and the steps."
+_LARGE = "δ should be well below one in the number of rows, here below {limit}."
 
 
 class OptionalNumber(NumberField):
@@ -55,6 +62,7 @@ class SettingsPanel(Card):
     def __init__(self) -> None:
         super().__init__("Settings")
         self.setFixedWidth(tokens.width("settings"))
+        self._locked = False
         self._lock = Chip("Locked", "ph.lock-simple")
         self.tools.addWidget(self._lock)
         self.dataset = Combo("Dataset")
@@ -80,10 +88,8 @@ class SettingsPanel(Card):
         self.copy.clicked.connect(self.copied)
 
     def _build(self) -> None:
-        inner = QWidget()
-        inner.setProperty("k", "scrolled")
-        column = QVBoxLayout(inner)
-        column.setContentsMargins(15, 15, 15, 15)
+        column = QVBoxLayout()
+        column.setContentsMargins(15, 13, 15, 11)
         column.setSpacing(tokens.space(3))
         data = Field("Dataset", self.dataset)
         below = data.layout()
@@ -93,26 +99,21 @@ class SettingsPanel(Card):
         column.addWidget(Field("Model", self.model))
         grid = QGridLayout()
         grid.setHorizontalSpacing(tokens.space(3))
-        grid.setVerticalSpacing(tokens.space(3))
+        grid.setVerticalSpacing(tokens.space(2))
         names = ("Target ε", "δ", "Steps", "Batch", "Clip norm", "Noise σ")
         for index, (name, control) in enumerate(zip(names, (*self._fields, self.noise), strict=True)):
-            grid.addWidget(Field(name, control), index // 2, index % 2, Qt.AlignmentFlag.AlignTop)
+            field = Field(name, control)
+            field.label.setMinimumHeight(_LABEL)
+            grid.addWidget(field, index // 2, index % 2, Qt.AlignmentFlag.AlignTop)
         grid.setColumnStretch(0, 1)
         grid.setColumnStretch(1, 1)
         column.addLayout(grid)
         column.addWidget(self.hint)
         column.addWidget(self.banner)
         column.addStretch(1)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.viewport().setAutoFillBackground(False)
-        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        area.setWidget(inner)
-        inner.setAutoFillBackground(False)
         self.body.setContentsMargins(0, 0, 0, 0)
-        self.body.addWidget(area, 1)
+        self._area = Scrolled(column)
+        self.body.addWidget(self._area, 1)
 
     # -- showing ---------------------------------------------------------------------------------------------------
 
@@ -120,12 +121,37 @@ class SettingsPanel(Card):
         """Settings that can be changed."""
         self._fill(draft)
         self._set_locked(False)
+        self.say_hint(draft)
+
+    def say_hint(self, draft: Draft) -> None:
+        """What to know about the settings as they are: δ against the public number of rows."""
+        if draft.delta is not None and draft.bound is not None and draft.delta * draft.bound > 1:
+            self.hint.set_color("warning")
+            self.hint.say(_LARGE, limit=exponent(1 / draft.bound))
+        else:
+            self.hint.set_color("muted")
+            self.hint.say(_HINT)
+        self._area.fit()
 
     def show_locked(self, draft: Draft, facts: dict[str, Any]) -> None:
         """Settings of a job, with what its plan came to."""
         self._fill(draft)
-        self.show_plan(facts)
         self._set_locked(True)
+        self.show_plan(facts)
+
+    def show_found(self, found: Mapping[str, Any] | None) -> None:
+        """What is in the data, below its name; None where it is not known."""
+        if found is None:
+            self.facts.put("")
+            return
+        n, classes = wording.number(int(found["examples"])), found["class_count"]
+        if found["kind"] == "image":
+            _, height, width = found["shape"]
+            text = "{n} images, {height} × {width}, {classes} classes"
+            self.facts.say(text, n=n, height=height, width=width, classes=classes)
+        else:
+            text = "{n} rows, {columns} columns, {classes} classes"
+            self.facts.say(text, n=n, columns=found["columns"], classes=classes)
 
     def _fill(self, draft: Draft) -> None:
         icon = "ph.table" if draft.kind == "table" else "ph.image"
@@ -134,7 +160,7 @@ class SettingsPanel(Card):
         chosen = (draft.epsilon, draft.delta, draft.steps, draft.batch, draft.clip)
         for field, value in zip(self._fields, chosen, strict=True):
             field.blockSignals(True)
-            field.setText("") if value is None else field.set_value(value)
+            field.setText(_text(value))
             field.set_bad(False)
             field.blockSignals(False)
 
@@ -142,16 +168,21 @@ class SettingsPanel(Card):
         """The recipe's own figures, in grey where the user left the choice to it. Keys: steps, batch, clip, sigma."""
         for field, name in ((self.steps, "steps"), (self.batch, "batch"), (self.clip, "clip")):
             value = plan.get(name)
-            plain(field, "" if value is None else wording.number(value), "setPlaceholderText")
+            shown = "" if value is None else wording.number(value)
+            plain(field, shown, "setPlaceholderText")
+            if self._locked and field.empty:
+                field.setText(shown)
         sigma = plan.get("sigma", plan.get("noise_multiplier"))
         plain(self.noise, "" if sigma is None else f"{sigma:.3g}")
 
     def _set_locked(self, locked: bool) -> None:
+        self._locked = locked
         self._lock.setVisible(locked)
         self.banner.setVisible(locked)
         self.hint.setVisible(not locked)
         for control in (self.dataset, self.model, *self._fields):
             control.setEnabled(not locked)
+        self._area.fit()
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -181,3 +212,11 @@ class SettingsPanel(Card):
 
 def _whole(value: float | None) -> int | None:
     return None if value is None else int(value)
+
+
+def _text(value: float | None) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, int):
+        return wording.number(value)
+    return exponent(value) if value < 0.001 else at_least_one_digit(value)

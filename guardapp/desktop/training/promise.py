@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from guardapp.desktop import wording
 from guardapp.desktop.kit import Card, FigureLine, Label, clear, row
 from guardapp.desktop.theme import tokens
+from guardapp.desktop.training.live import exponent
+from guardapp.desktop.training.scrolled import Scrolled
 
 
 class Promise(QWidget):
@@ -36,21 +38,12 @@ class Promise(QWidget):
         right.addWidget(self.numbers)
         right.addStretch(1)
         line = row(gap=tokens.space(4))
-        line.addLayout(left, 3)
-        line.addLayout(right, 2)
-        inner = QWidget()
-        inner.setProperty("k", "scrolled")
-        inner.setLayout(line)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.viewport().setAutoFillBackground(False)
-        area.setFocusPolicy(area.focusPolicy().NoFocus)
-        area.setWidget(inner)
-        inner.setAutoFillBackground(False)
+        line.addLayout(left, 5)
+        line.addLayout(right, 4)
+        self._area = Scrolled(line)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(area)
+        whole.addWidget(self._area)
 
     def show_statement(self, summary: dict[str, Any]) -> None:
         statement = summary["statement"]
@@ -66,6 +59,7 @@ class Promise(QWidget):
             line = FigureLine(name)
             line.put(value)
             self._numbers.addWidget(line)
+        self._area.fit()
 
 
 def _figures(summary: dict[str, Any], statement: dict[str, Any]) -> list[tuple[str, str]]:
@@ -76,7 +70,7 @@ def _figures(summary: dict[str, Any], statement: dict[str, Any]) -> list[tuple[s
         found += [
             ("ε, adding or removing a row", f"{statement['epsilon']:.4g}"),
             ("ε, replacing a row, at most", f"{statement['epsilon_replace_one']:.4g}"),
-            ("δ", f"{statement['delta']:g}"),
+            ("δ", exponent(statement["delta"])),
             ("Noise σ", f"{statement['noise_multiplier']:.4g}"),
             ("Sampling probability", f"{statement['sample_rate']:.4g}"),
             ("Clip norm", f"{statement['clip']:g}"),

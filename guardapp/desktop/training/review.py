@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from guardapp.desktop import wording
 from guardapp.desktop.kit import Card, CheckLine, Field, Label, TextField, clear, row
 from guardapp.desktop.theme import tokens
 from guardapp.desktop.training.draft import Draft
-from guardapp.desktop.training.live import rounded_up
+from guardapp.desktop.training.live import at_least_one_digit, exponent, rounded_up
+from guardapp.desktop.training.scrolled import Scrolled
 
 _AFTER = (
     "Model, metrics, statement and report go there. The budget of the data is charged before each block of steps, and "
@@ -48,22 +49,13 @@ class Review(QWidget):
         side.addWidget(where)
         side.addWidget(limits)
         side.addStretch(1)
-        inner = QWidget()
-        inner.setProperty("k", "scrolled")
         line = row(gap=tokens.space(4))
         line.addWidget(promised, 1)
         line.addLayout(side, 1)
-        inner.setLayout(line)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.viewport().setAutoFillBackground(False)
-        area.setFocusPolicy(area.focusPolicy().NoFocus)
-        area.setWidget(inner)
-        inner.setAutoFillBackground(False)
+        self._area = Scrolled(line)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(area)
+        whole.addWidget(self._area)
 
     def show_draft(
         self, draft: Draft, found: Mapping[str, Any], prediction: Mapping[str, Any], left: float | None, name: str
@@ -77,19 +69,20 @@ class Review(QWidget):
             self._limits.addWidget(Label(key, "body", "muted", wrap=True))
         self.name.setText(name)
         self._say_folder()
+        self._area.fit()
 
     def _say_folder(self) -> None:
         self.folder.say("New folder: {folder}", folder=str(self._folder_of(self.name.text().strip() or "training")))
 
 
 def _promises(draft: Draft, plan: Mapping[str, Any], left: float | None) -> list[tuple[str, str, dict[str, Any]]]:
-    epsilon, delta = rounded_up(plan["epsilon"]), f"{draft.delta:g}"
+    epsilon, delta = rounded_up(plan["epsilon"]), exponent(draft.delta or 0.0)
     found: list[tuple[str, str, dict[str, Any]]] = [
         (
             "ε stays within {target}, at δ = {delta}",
             "Predicted is {epsilon} at the end. Whether one row is there or not changes the probability of any outcome "
             "by a factor of at most e^ε, except with probability δ.",
-            {"target": f"{draft.epsilon:g}", "delta": delta, "epsilon": epsilon},
+            {"target": at_least_one_digit(draft.epsilon or 0.0), "delta": delta, "epsilon": epsilon},
         ),
         (
             "The unit is one row",

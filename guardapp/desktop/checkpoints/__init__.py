@@ -1,0 +1,1 @@
+"""The Checkpoints page: protect, open and verify."""
