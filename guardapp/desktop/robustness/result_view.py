@@ -26,7 +26,6 @@ class ResultView(QWidget):
     """again(): change the settings and queue again; `strip`, `worst` and `checks` have signals of their own."""
 
     again = Signal()
-    strength_moved = Signal(int)
 
     def __init__(self) -> None:
         super().__init__()
@@ -116,7 +115,6 @@ class ResultView(QWidget):
             return
         self._index = index
         self._show()
-        self.strength_moved.emit(index)
 
     def _show(self) -> None:
         if self._finding is None:

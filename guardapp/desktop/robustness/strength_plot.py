@@ -62,7 +62,6 @@ class StrengthPlot(PlotCard):
         self._entries: dict[str, _Entry] = {}
         self._present: set[str] = set()
         super().__init__("Accuracy against strength", _SERIES, x_label=" ", bands=True)
-        self._axis: tuple[str, dict[str, Any]] = ("", {})
         self._xs: list[float] = []
         # a little more than 0 … 100 %, so that markers on the edges are whole
         self.set_y_range(-4, 104)
@@ -139,18 +138,9 @@ class StrengthPlot(PlotCard):
         self._fit_header()
 
     def _say_axis(self, text: str, **values: Any) -> None:
-        self._axis = text, values
-        self._resay_axis()
-
-    def _resay_axis(self) -> None:
         # the words are put in ready, because the card itself knows axis labels without values only
-        self._x_label = tr(self._axis[0], **self._axis[1])
+        self._x_label = tr(text, **values)
         self._restyle()
-
-    def resay(self, strength: float | None) -> None:
-        """The language has changed."""
-        self._resay_axis()
-        self._pin(strength)
 
     def _range(self, xs: list[float]) -> None:
         if xs and max(xs) > 0:
