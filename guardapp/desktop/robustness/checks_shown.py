@@ -16,7 +16,7 @@ from guardapp.desktop.robustness.reading import Checked
 from guardapp.desktop.robustness.result_view import ResultView
 
 _ELIDE = Qt.TextElideMode.ElideMiddle
-_AROUND_TEXT = 80
+_AROUND_TEXT = 92
 """Pixels of a combo box that its icon, its arrow and its padding take."""
 _LIVE = ("robust_accuracy", "single_step_accuracy")
 
@@ -37,6 +37,7 @@ class ChecksShown(QObject):
         self._checked: dict[str, Checked] = {}
         self._live: dict[str, dict[float, float]] = {}
         self._drawn = ""
+        self._attempt = 0
         model.picked.connect(self._pick)
         beside.picked.connect(self._pick_other)
         jobs = services.jobs
@@ -124,7 +125,7 @@ class ChecksShown(QObject):
     def show(self, row: Any) -> None:
         """A check, done or not."""
         if row.id != self.job:
-            self.job, self.other, self._drawn = row.id, "", ""
+            self.job, self.other, self._drawn, self._attempt = row.id, "", "", row.attempt
             self._live = {series: {} for series in _LIVE}
         self.refresh()
         self._show(row)
@@ -191,9 +192,11 @@ class ChecksShown(QObject):
         """An event of a check."""
         row = getattr(event, "row", None)
         if row is not None:
-            if row.state not in ("done",):
+            if row.state != "done":
                 self._checked.pop(row.id, None)  # it is tried again
             if row.id == self.job:
+                if row.attempt != self._attempt:
+                    self._attempt, self._live = row.attempt, {series: {} for series in _LIVE}
                 self._show(row)
             return
         if getattr(event, "job_id", "") == self.job and hasattr(event, "series"):

@@ -74,7 +74,7 @@ def _passes(finding: Finding, kind: str, point: Point | None, running: bool) -> 
     title, note, flag = _PASSES[kind]
     found = [one for one in point.passes if one["kind"] == kind] if point is not None else []
     if not found:
-        at_zero = point is not None and point.strength == 0 and not running
+        at_zero = point is not None and point.strength == 0 and finding.complete
         nothing = "nothing to do at strength 0" if at_zero else "told at the end" if running else "not run"
         return Measure(kind, ATTACKS, title, nothing, "", _open(running), {})
     if not any(int(one["tried"]) for one in found):

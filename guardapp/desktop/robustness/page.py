@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QStackedWidget
 
 from guardapp.desktop import wording
@@ -26,8 +27,8 @@ from guardapp.desktop.robustness.settings_step import SettingsStep
 from guardapp.errors import GuardError
 
 INPUT, SETTINGS, REVIEW, RESULT = range(4)
-_COMBO = 160
-"""Width of a model's box in the header."""
+_COMBO, _COMBO_NARROW, _NARROW = 176, 150, 1200
+"""Width of a model's box in the header, and in a page narrower than the last."""
 
 
 class RobustnessPage(Page):
@@ -144,6 +145,14 @@ class RobustnessPage(Page):
         done = [row for row in self.services.jobs.rows if row.kind == "train" and row.state == "done"]
         fitting = [row for row in done if Path(str((row.spec.get("data") or {}).get("images", ""))).name == name]
         return max(fitting, key=lambda row: row.finished or 0, default=None)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        width = _COMBO_NARROW if self.width() < _NARROW else _COMBO
+        if self.model.width() != width:
+            self.model.setFixedWidth(width)
+            self.other.setFixedWidth(width)
+            self.shown_checks.refresh()
 
     # -- what it says ----------------------------------------------------------------------------------------------
 

@@ -26,7 +26,6 @@ class ResultView(QWidget):
     """again(): change the settings and queue again; `strip`, `worst` and `checks` have signals of their own."""
 
     again = Signal()
-    strength_moved = Signal(int)
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,7 +84,8 @@ class ResultView(QWidget):
         last = max(0, len(finding.points) - 1)
         self._index = last if follows else min(self._index, last)
         self._pairs = {}
-        self.worst.say_nothing("Pictures of the worst mistakes come with the result.")
+        text = "Pictures of the worst mistakes come with the result."
+        self.worst.say_nothing(text if running else "The check ended without a result, so there are no pictures.")
         self.flags.show_waiting(running=running)
         self._show()
 
@@ -115,7 +115,6 @@ class ResultView(QWidget):
             return
         self._index = index
         self._show()
-        self.strength_moved.emit(index)
 
     def _show(self) -> None:
         if self._finding is None:

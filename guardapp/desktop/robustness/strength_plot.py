@@ -30,6 +30,7 @@ _AXES = {
 _LONGEST = 18
 _NARROW = 560
 _SAMPLES = 12
+_HEIGHTS = 5
 
 
 class _Band(NamedTuple):
@@ -61,7 +62,6 @@ class StrengthPlot(PlotCard):
         self._entries: dict[str, _Entry] = {}
         self._present: set[str] = set()
         super().__init__("Accuracy against strength", _SERIES, x_label=" ", bands=True)
-        self._axis: tuple[str, dict[str, Any]] = ("", {})
         self._xs: list[float] = []
         # a little more than 0 … 100 %, so that markers on the edges are whole
         self.set_y_range(-4, 104)
@@ -84,7 +84,7 @@ class StrengthPlot(PlotCard):
 
     def show_attacks(self, ours: Finding, other: Finding | None, index: int, *, single: bool = True) -> None:
         """Both curves with their bands; FGSM and a certified bound of ours where they were measured."""
-        self.note.say("all attacks" if ours.complete else "live")
+        self.note.say("all attacks" if ours.complete else "so far")
         self._draw_curve(OURS, ours.label, ours.points)
         self._draw_curve(OTHER, other.label if other else "", other.points if other else ())
         steps = [p for p in ours.points if p.single is not None] if single else []
@@ -138,18 +138,9 @@ class StrengthPlot(PlotCard):
         self._fit_header()
 
     def _say_axis(self, text: str, **values: Any) -> None:
-        self._axis = text, values
-        self._resay_axis()
-
-    def _resay_axis(self) -> None:
         # the words are put in ready, because the card itself knows axis labels without values only
-        self._x_label = tr(self._axis[0], **self._axis[1])
+        self._x_label = tr(text, **values)
         self._restyle()
-
-    def resay(self, strength: float | None) -> None:
-        """The language has changed."""
-        self._resay_axis()
-        self._pin(strength)
 
     def _range(self, xs: list[float]) -> None:
         if xs and max(xs) > 0:
@@ -164,14 +155,15 @@ class StrengthPlot(PlotCard):
             self._readout.move(self._emptiest_place(self._cursor))
 
     def _emptiest_place(self, x: float) -> QPoint:
-        """Beside the cursor's line, above or below, where the fewest pieces of curves are covered."""
+        """Beside the cursor's line, at the height where the fewest pieces of curves are covered."""
         box, size = self._item.vb, self._readout.size()
         line = self.plot.mapFromScene(box.mapViewToScene(QPointF(x, 0)))
         area = self.plot.mapFromScene(box.sceneBoundingRect()).boundingRect()
+        highest, lowest = area.top() + 8, area.bottom() - 8 - size.height()
         places = [
-            QPoint(left, top)
+            QPoint(left, highest + (lowest - highest) * step // _HEIGHTS)
             for left in (line.x() + 8, line.x() - 8 - size.width())
-            for top in (area.top() + 8, area.bottom() - 8 - size.height())
+            for step in (0, *range(_HEIGHTS, 0, -1))
             if left >= area.left() - 8 and left + size.width() <= self.plot.width()
         ]
         return min(places, key=lambda place: self._covered(QRect(place, size)), default=self._readout.pos())
