@@ -389,6 +389,21 @@ def test_a_file_that_is_damaged_inside_is_never_called_genuine() -> None:
     assert (found.tone, found.headline) == ("danger", "Signed, but damaged inside")
 
 
+def test_a_hostile_file_name_is_shown_as_it_is(page: CheckpointsPage) -> None:
+    result = {
+        "verdict": "changed",
+        "checks": [],
+        "changed": ["<img src=x><b>fine</b>"],
+        "missing": [],
+        "extra": [],
+        "recipients": {},
+        "tensors": [],
+    }
+    page.choose("verify")
+    page.verify.show_result(result)
+    assert "&lt;img src=x&gt;&lt;b&gt;fine" in page.verify.verdict.sentence.text()
+
+
 def test_the_sample_opens_in_protect(page: CheckpointsPage, qtbot: QtBot) -> None:
     page.open_sample()
     qtbot.waitUntil(lambda: len(page.protect.tensors.model.tensors) == 2, timeout=20_000)

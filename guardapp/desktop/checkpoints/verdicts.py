@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ _ERROR = re.compile(r"(.+?): (.+)\. ([A-Z].+?)")
 
 
 class Words(NamedTuple):
-    """headline and sentence are English keys with `values`; the sentence may hold <b>."""
+    """headline and sentence are English keys with `values`; the sentence may hold <b>, so what is not ours is escaped."""
 
     tone: str
     icon: str
@@ -47,7 +48,7 @@ def words(result: Mapping[str, Any]) -> Words:
         return _changed(result)
     if damaged:
         headline = "Signed, but damaged inside" if state == "genuine" else "Damaged"
-        values = {"what": lambda: evidence(damaged[0]["sentence"])}
+        values = {"what": lambda: html.escape(evidence(damaged[0]["sentence"]))}
         return Words("danger", _BROKEN, headline, "{what}", values)
     if state == "genuine":
         text = "Signed by <b>{signer}</b>. Every byte is what was signed."
@@ -68,7 +69,7 @@ def _changed(result: Mapping[str, Any]) -> Words:
         return Words("danger", _BROKEN, "Changed since it was signed", text, {})
 
     def said() -> str:
-        return " ".join(tr(text, files=names(files)) for text, files in found)
+        return " ".join(tr(text, files=html.escape(names(files))) for text, files in found)
 
     text = "{what} Do not use it; get it again from where it came."
     return Words("danger", _BROKEN, "Changed since it was signed", text, {"what": said})
