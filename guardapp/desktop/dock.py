@@ -125,7 +125,7 @@ class Dock(QFrame):
         self.tabs = [DockTab("Queue"), DockTab("Log"), DockTab("Details")]
         self._summary = ElidedLabel("", "body", "muted")
         self._pause_all = Button("Pause all", "ghost", "ph.pause", compact=True)
-        self._pause_all.clicked.connect(lambda: jobs.pause([row.id for row in jobs.rows if row.state == "running"]))
+        self._pause_all.clicked.connect(self._pause_or_resume_all)
         self._fold = IconButton("ph.caret-up", "Open the queue", box=32)
         self._fold.clicked.connect(lambda: self.set_open(not self.is_open))
         self.view = QueueView(jobs)
@@ -215,7 +215,7 @@ class Dock(QFrame):
         waiting = sum(row.state in ("queued", "paused", "interrupted") for row in rows)
         self.tabs[0].set_count(len(running) + waiting)
         self._queue_pages.setCurrentIndex(1 if rows else 0)
-        self._pause_all.setVisible(self.is_open and bool(running))
+        self._show_pause_all(rows)
         if not running and not waiting:
             self._summary.say("Nothing is waiting")
             return
@@ -223,11 +223,29 @@ class Dock(QFrame):
             self._summary.say("{m} waiting", m=waiting)
             return
         left = [row.eta for row in running if row.eta is not None]
-        if left and not waiting:
-            time_left = wording.duration(max(left))
-            self._summary.say("{n} running · done in about {time}", n=len(running), time=time_left)
+        if len(left) == len(running) and not waiting:
+            # jobs that wait have no estimate, so the end of all is told only when none waits
+            self._summary.say(
+                "{n} running · all done in about {time}", n=len(running), time=wording.duration(max(left))
+            )
         else:
             self._summary.say("{n} running · {m} waiting", n=len(running), m=waiting)
+
+    def _pause_or_resume_all(self) -> None:
+        rows = self._jobs.rows
+        # what waits is paused too: otherwise the next job would start in the place of the one that runs
+        active = [row.id for row in rows if row.state in ("queued", "running") and not row.asked]
+        if any(row.state == "running" for row in rows):
+            self._jobs.pause(active)
+        else:
+            self._jobs.resume([row.id for row in rows if row.state == "paused"])
+
+    def _show_pause_all(self, rows: list[JobRow]) -> None:
+        states = {row.state for row in rows}
+        resumes = "running" not in states
+        self._pause_all.say("Resume all" if resumes else "Pause all")
+        self._pause_all.set_icon("ph.play" if resumes else "ph.pause")
+        self._pause_all.setVisible(self.is_open and bool(states & {"running", "paused"}))
 
     def _note(self, event: Any) -> None:
         """Keep what jobs say, with the time and the job's name."""

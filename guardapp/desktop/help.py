@@ -23,6 +23,9 @@ _PURPOSES = {
     "vault": "Keep keys, privacy budgets and the audit log.",
 }
 
+_WIDTH = 600
+"""So that a page's purpose and a key's deed stay on one line."""
+
 
 class Help(Sheet):
     """Not modal: it can be read while one tries."""
@@ -31,6 +34,7 @@ class Help(Sheet):
         text = "Drop a file on Home, check what is suggested, and queue the job. Originals are never changed."
         super().__init__(parent, "ph.question", "Help", text)
         self.setModal(False)
+        self.setFixedWidth(_WIDTH)
         self.fields.setSpacing(tokens.space(1))
         for entry in entries:
             if entry.name in _PURPOSES:

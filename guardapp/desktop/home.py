@@ -53,10 +53,10 @@ class RecentModel(TableModel):
     def __init__(self) -> None:
         super().__init__(
             [
-                Column("Item", width=256),
-                Column("Field", width=160),
+                Column("Item", width=240),
+                Column("Field", width=144),
                 Column("Result"),
-                Column("State", width=128),
+                Column("State", width=116),
                 Column("When", width=112),
             ]
         )

@@ -19,7 +19,7 @@ def details_text(row: JobRow) -> str:
     lines = [f"{row.name} · {tr(look(row.kind).title)}", ""]
     facts = [
         ("State", row.state),
-        ("Number", row.id),
+        ("Number of the job", row.id),
         ("Attempt", str(row.attempt)),
         ("Queued", _time(row.created)),
         ("Started", _time(row.started)),

@@ -89,6 +89,7 @@ class QueueView(TableView):
 
     def __init__(self, jobs: JobsDesk) -> None:
         self.queue = QueueModel()
+        self._placed: set[int] = set()
         super().__init__("Queue", self.queue, row_height=tokens.height("rowQueue"))
         self._jobs = jobs
         self.setItemDelegate(QueueDelegate(self))
@@ -102,6 +103,7 @@ class QueueView(TableView):
         self.customContextMenuRequested.connect(self._menu_at)
         self.opened.connect(self._open)
         self.queue.moved.connect(jobs.move)
+        self.verticalScrollBar().valueChanged.connect(self._place_visible)
         self.selectionModel().currentRowChanged.connect(lambda now, _: self.chosen_job.emit(self.queue.job(now.row())))
         jobs.changed.connect(self._changed)
         jobs.removed.connect(self._removed)
@@ -113,6 +115,7 @@ class QueueView(TableView):
         narrow = self.width() < _WIDE
         for column, width in ((PROGRESS, 268), (SHARE, 72), (REASON, 296)):
             self.setColumnWidth(column, _NARROW[column] if narrow else width)
+        self._place_visible()
 
     # -- rows ------------------------------------------------------------------------------------------------------
 
@@ -127,7 +130,8 @@ class QueueView(TableView):
         if self.queue.put(row):
             self._after_reset(chosen)
         elif before is None or (before.state, before.asked) != (row.state, row.asked):
-            self._place_actions(self.queue.place(row.id))
+            self._placed.discard(self.queue.place(row.id))
+            self._place_visible()
 
     def _removed(self, job_id: str) -> None:
         chosen = self.chosen_ids()
@@ -135,8 +139,8 @@ class QueueView(TableView):
         self._after_reset(chosen)
 
     def _after_reset(self, chosen: list[str]) -> None:
-        for row in range(self.queue.row_total()):
-            self._place_actions(row)
+        self._placed.clear()
+        self._place_visible()
         model = self.selectionModel()
         for job_id in chosen:
             at = self.queue.place(job_id)
@@ -150,6 +154,15 @@ class QueueView(TableView):
         return [job.id for job in found if job is not None]
 
     # -- actions ---------------------------------------------------------------------------------------------------
+
+    def _place_visible(self) -> None:
+        """Give buttons to the rows in view only: hundreds may lie below, and each costs a millisecond."""
+        first = max(0, self.rowAt(0))
+        last = min(first + 1 + self.viewport().height() // tokens.height("rowQueue"), self.queue.row_total() - 1)
+        for row in range(first, last + 1):
+            if row not in self._placed:
+                self._placed.add(row)
+                self._place_actions(row)
 
     def _place_actions(self, row: int) -> None:
         job = self.queue.job(row)

@@ -158,7 +158,11 @@ def main() -> None:
     window.painted.connect(lambda: QTimer.singleShot(round(1000 * (asked.after + asked.seconds)), end))
     window.show()
     application.exec()
-    report = {"shown_s": round(shown[0], 3), **watch.figures(), "torch_loaded": "torch" in sys.modules}
+    report: dict[str, object] = {
+        "shown_s": round(shown[0], 3),
+        **watch.figures(),
+        "torch_loaded": "torch" in sys.modules,
+    }
     if asked.where:
         report["worst"] = witness.worst()
     sys.stdout.write(json.dumps(report) + "\n")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QKeyEvent, QShowEvent
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QLayout, QVBoxLayout, QWidget
 
 from guardapp.desktop.i18n import say
 from guardapp.desktop.kit.buttons import Button, Variant
@@ -42,6 +42,7 @@ class Sheet(QDialog):
         head.addLayout(texts, 1)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(24, 24, 24, 24)
+        whole.setSizeConstraint(QLayout.SizeConstraint.SetNoConstraint)
         whole.setSpacing(tokens.space(5))
         whole.addLayout(head)
         whole.addLayout(self._buttons)
@@ -71,6 +72,22 @@ class Sheet(QDialog):
         button.clicked.connect(pressed)
         self._buttons.addWidget(button)
         return button
+
+    def showEvent(self, event: QShowEvent) -> None:
+        self._fit()
+        super().showEvent(event)
+
+    def event(self, event: QEvent) -> bool:
+        handled = super().event(event)
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._fit()
+        return handled
+
+    def _fit(self) -> None:
+        # Qt itself sizes a dialog by how its paragraphs would break in some narrower width, and leaves the rest empty
+        layout = self.layout()
+        if layout is not None and layout.hasHeightForWidth():
+            self.resize(self.width(), layout.totalHeightForWidth(self.width()))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape:

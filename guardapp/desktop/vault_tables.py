@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from guardapp.vault.keys import KeyInfo
 
 _TYPES = {
-    "x25519": ("ph.lock-key", "Sealing and opening (X25519)"),
-    "hybrid": ("ph.lock-key", "Sealing and opening (hybrid)"),
-    "rsa": ("ph.lock-key", "Sealing and opening (RSA)"),
+    "x25519": ("ph.lock-key", "Sealing (X25519)"),
+    "hybrid": ("ph.lock-key", "Sealing (hybrid)"),
+    "rsa": ("ph.lock-key", "Sealing (RSA)"),
     "signing": ("ph.pen-nib", "Signing (P-256)"),
     "pseudonym": ("ph.key", "Pseudonyms"),
 }
@@ -28,17 +28,29 @@ _EVENTS = {
     "key-deleted": "A key was deleted",
     "vault-unlocked": "The vault was unlocked",
     "vault-protection-changed": "The protection was changed",
-    "vault-backed-up": "The vault was backed up",
-    "vault-restored": "The vault was restored",
+    "backup-made": "The vault was backed up",
+    "backup-restored": "The vault was restored",
+    "signed": "A folder was signed",
     "budget-set": "A budget was set",
     "job-done": "A job was done",
     "job-failed": "A job failed",
+    "job-cancelled": "A job was cancelled",
 }
+_ROOMY = 800
+"""From this width on, a table shows what matters less, too: since when a key is there, who did it."""
+
+_FINGERPRINT = 300
+"""Eight groups of four in the font for letters, whole: a fingerprint that is cut cannot be compared."""
 
 
 def type_name(kind: str) -> str:
     """What a type of key is for, as an English key."""
     return _TYPES.get(kind, ("", kind))[1]
+
+
+def event_name(event: str) -> str:
+    """What an event of the audit log was, as an English key."""
+    return _EVENTS.get(event, event)
 
 
 class KeysModel(TableModel):
@@ -48,9 +60,9 @@ class KeysModel(TableModel):
         super().__init__(
             [
                 Column("Name"),
-                Column("For", width=196),
-                Column("Fingerprint", width=KEY_FINGERPRINT),
-                Column("Since", width=104),
+                Column("For", width=140),
+                Column("Fingerprint", width=_FINGERPRINT),
+                Column("Since", width=140, needs=_ROOMY),
             ]
         )
         self._keys: list[KeyInfo] = []
@@ -85,11 +97,11 @@ class AuditModel(TableModel):
     def __init__(self) -> None:
         super().__init__(
             [
-                Column("When", width=150),
-                Column("What", width=220),
+                Column("When", width=176),
+                Column("What", width=192),
                 Column("Of"),
-                Column("By", width=120),
-                Column("Number", numeric=True, width=90),
+                Column("By", width=140, needs=_ROOMY),
+                Column("No.", numeric=True, width=72),
             ]
         )
         self._entries: list[Entry] = []
@@ -108,7 +120,7 @@ class AuditModel(TableModel):
             when = datetime.fromisoformat(entry.time).astimezone()
             return Cell(f"{wording.date(when)} {when:%H:%M}", color="muted")
         if column == 1:
-            return Cell(tr(_EVENTS.get(entry.event, entry.event)))
+            return Cell(tr(event_name(entry.event)))
         if column == 2:
             return Cell(entry.subject, strong=True)
         if column == 3:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -66,6 +68,7 @@ class Window(QWidget):
         self._pages: dict[str, Page] = {}
         self._painted = False
         self._closing = False
+        self._warmer = threading.Thread(target=self._import_pages, daemon=True)
         self.rail = Rail(list(self._entries.values()))
         self.stack = QStackedWidget()
         self.stack.setProperty("k", "pages")
@@ -137,6 +140,15 @@ class Window(QWidget):
         self.vault.start()
         self.jobs.start(warm=self._warm)
         self.dock.set_open(bool(self.settings.get("dock_open")))
+        if self._warm:
+            self._warmer.start()
+
+    def _import_pages(self) -> None:
+        # more than a second of imports, which would hold up whoever opens the first page with a plot; on a thread of
+        # its own, because they only define classes
+        importlib.import_module("pyqtgraph")
+        for entry in self.entries:
+            entry.load()
 
     # -- pages -----------------------------------------------------------------------------------------------------
 
@@ -361,6 +373,8 @@ class Window(QWidget):
         if self._closing:
             return
         self._closing = True
+        if self._warmer.is_alive():
+            self._warmer.join()  # an import that the end of the process interrupts may crash it
         for session in self._sessions:
             session.stop()
         self.status.stop()

@@ -38,6 +38,10 @@ numbers: which features of a table are numbers in 0…1, by position
 """
 
 MAX_KNOTS = 256
+_BOUNDS = {
+    "knots": "it must be 0, or a whole number from 2 to 256",
+    "numbers": "it must list positions of the table's features, each once",
+}
 
 IMAGES_ONLY = ("cnn", "features-linear")
 
@@ -96,11 +100,22 @@ def complete_options(architecture: str, options: dict[str, Any], input_shape: tu
         if not _fits(name, value, known[name], input_shape):
             raise GuardError(
                 f"The option {name} of the architecture {architecture} is out of bounds",
-                f"it must look like its default, {known[name]}",
+                _BOUNDS.get(name, f"it must look like its default, {known[name]}"),
                 "Correct the option or leave it out.",
                 "model.option",
             )
     return merged
+
+
+def check_shape(architecture: str, input_shape: tuple[int, ...]) -> None:
+    """Raise GuardError `model.shape` for an architecture that takes no examples of this shape. Needs no torch."""
+    if architecture in IMAGES_ONLY and (len(input_shape) != 3 or min(input_shape[1:]) < 16):
+        raise GuardError(
+            f"The architecture {architecture} does not fit this data",
+            f"it takes images of at least 16 × 16 pixels, and an example here has the shape {list(input_shape)}",
+            "Choose logistic or mlp.",
+            "model.shape",
+        )
 
 
 def _fits(name: str, value: Any, default: Any, input_shape: tuple[int, ...]) -> bool:
@@ -135,13 +150,7 @@ def build(architecture: str, options: dict[str, Any], input_shape: tuple[int, ..
     features = 1
     for side in input_shape:
         features *= side
-    if architecture in IMAGES_ONLY and (len(input_shape) != 3 or min(input_shape[1:]) < 16):
-        raise GuardError(
-            f"The architecture {architecture} does not fit this data",
-            f"it takes images of at least 16 × 16 pixels, and an example here has the shape {list(input_shape)}",
-            "Choose logistic or mlp.",
-            "model.shape",
-        )
+    check_shape(architecture, input_shape)
     if not 1 <= features <= 100_000_000:
         raise GuardError(
             "The model cannot be built for this input",

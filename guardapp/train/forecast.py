@@ -89,6 +89,7 @@ def _look(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _predict(request: Mapping[str, Any]) -> dict[str, Any]:
+    from guardapp.formats.models import check_shape
     from guardapp.train.plan import Privacy
     from guardapp.train.predict import predict
 
@@ -102,6 +103,7 @@ def _predict(request: Mapping[str, Any]) -> dict[str, Any]:
         steps=request.get("steps"),
         clip=request.get("clip"),
     )
+    check_shape(found["architecture"], tuple(request["shape"]))
     return dict(found)
 
 

@@ -107,6 +107,21 @@ def test_the_space_key_pauses_and_resumes_and_delete_cancels(window: Window, qtb
     wait_for(window, qtbot, job_id, "cancelled")
 
 
+def test_pause_all_holds_what_waits_too_and_resume_all_goes_on(window: Window, qtbot: QtBot) -> None:
+    first, second = submit(window, qtbot, "one", "two")
+    button = window.dock._pause_all
+    assert button.isVisible()
+    qtbot.mouseClick(button, LEFT)
+    for job_id in (first, second):
+        wait_for(window, qtbot, job_id, "paused")
+    assert not window.jobs.running
+    assert button.accessibleName() == "Resume all"
+    qtbot.mouseClick(button, LEFT)
+    qtbot.waitUntil(lambda: bool(window.jobs.running), timeout=20_000)
+    assert row(window, first).state != "paused"
+    assert row(window, second).state != "paused"
+
+
 def test_waiting_jobs_are_reordered_by_key_by_button_and_by_dragging(window: Window, qtbot: QtBot) -> None:
     _, second, third = submit(window, qtbot, "one", "two", "three")
     assert order(window) == ["one", "two", "three"]

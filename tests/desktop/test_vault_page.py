@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from guardapp.desktop.kit import Button, TextField
+import guardapp
+from guardapp.desktop.kit import Button, TableView, TextField
 from guardapp.desktop.sheet import Sheet
+from guardapp.desktop.theme.fonts import mono
 from guardapp.desktop.vault_page import VaultPage
 from guardapp.desktop.vault_sheets import ask_backup, ask_restore
+from guardapp.desktop.vault_tables import KeysModel, event_name
 from guardapp.desktop.window import Window
+from guardapp.language import translate
 
 LEFT = Qt.MouseButton.LeftButton
 PASSPHRASE = "correct horse battery staple"
@@ -108,3 +114,28 @@ def test_a_backup_brings_a_deleted_key_back(window: Window, page: VaultPage, qtb
     fill(qtbot, sheet(window), PASSPHRASE)
     press(qtbot, sheet(window), "Restore")
     qtbot.waitUntil(lambda: window.vault.key_names == ["me"], timeout=30_000)
+
+
+def test_every_event_that_the_audit_log_keeps_has_words_in_both_languages() -> None:
+    package = Path(guardapp.__file__).parent
+    sources = "".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
+    kept = set(re.findall(r'(?:audit|Audit\(\w*\))\.append\(\s*"([\w-]+)"', sources))
+    kept |= {"key-made", "key-imported", "job-done", "job-failed", "job-cancelled"}  # put together where they are kept
+    assert {"signed", "backup-made"} < kept
+    for event in kept:
+        words = event_name(event)
+        assert words != event
+        assert translate(words, "zh") != words
+
+
+@pytest.mark.parametrize(("width", "hidden"), [(640, {3}), (960, set())])
+def test_a_fingerprint_is_whole_at_every_width(qtbot: QtBot, width: int, hidden: set[int]) -> None:
+    model = KeysModel()
+    view = TableView("Keys", model)
+    qtbot.addWidget(view)
+    view.resize(width, 200)
+    view.show()
+    assert {column for column in range(4) if view.isColumnHidden(column)} == hidden
+    needed = QFontMetrics(mono("small")).horizontalAdvance("C06C 1EE2 93A1 5F08 77D0 2B4E 8D15 A6F9")
+    assert view.columnWidth(2) >= needed + 20
+    assert view.columnWidth(0) >= 160

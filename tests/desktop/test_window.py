@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
@@ -11,6 +12,7 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from guardapp.desktop.help import Help
 from guardapp.desktop.i18n import speech
 from guardapp.desktop.kit import Button, Combo
 from guardapp.desktop.settings import Settings
@@ -87,6 +89,20 @@ def test_find_anything_goes_to_a_page_by_a_few_letters(window: Window, qtbot: Qt
     qtbot.keyClick(window.finder.field, Qt.Key.Key_Return)
     assert window.page.name == "vault"
     assert not window.finder.isVisible()
+
+
+def test_help_stays_open_beside_the_work_and_opens_once(window: Window, qtbot: QtBot, looking: ModuleType) -> None:
+    speech().choose("zh")
+    qtbot.keyClick(window, Qt.Key.Key_F1)
+    window.open_help()
+    (sheet,) = window.findChildren(Help)
+    assert sheet.isVisible()
+    assert not sheet.isModal()
+    assert sheet.height() <= 660  # it fits into the lowest window
+    assert looking.clipped(sheet) == []
+    assert looking.english(sheet) == []
+    window.show_page("vault")
+    assert sheet.isVisible()
 
 
 def test_find_anything_closes_with_escape(window: Window, qtbot: QtBot) -> None:

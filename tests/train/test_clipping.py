@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from guardapp.formats.architectures import PiecewiseLinear
 from guardapp.formats.models import build
 from guardapp.train.clipping import book_keeping_fits, clip_factors, clipped_sum, example_loss
 
@@ -81,6 +82,14 @@ class Words(nn.Module):
 def test_built_in_models_agree_with_a_loop_over_examples(architecture: str) -> None:
     torch.manual_seed(0)
     assert_same(build(architecture, {}, (1, 16, 16), 3), torch.rand(7, 1, 16, 16))
+
+
+@pytest.mark.parametrize("after", [[], [nn.PReLU()]])  # the second has no closed form
+def test_tables_with_knots_agree_with_a_loop_over_rows(after: list[nn.Module]) -> None:
+    torch.manual_seed(1)
+    assert_same(build("mlp", {"numbers": [0, 3], "knots": 4}, (5,), 3), torch.rand(7, 5))
+    layer = PiecewiseLinear(5, [0, 3], 4)
+    assert_same(nn.Sequential(layer, *after, nn.Linear(layer.size, 3)), torch.rand(7, 5))
 
 
 @settings(max_examples=25)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QBrush, QKeyEvent, QKeySequence, QPainter
+from PySide6.QtGui import QBrush, QKeyEvent, QKeySequence, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QApplication,
@@ -52,6 +52,7 @@ class Column(NamedTuple):
     """A column's heading (an English key, or the data's own name when `literal`), its side and its width.
 
     width 0: shares what is left over
+    needs:   the width that the table must have for this column to be shown; 0: always
     """
 
     title: str
@@ -59,6 +60,7 @@ class Column(NamedTuple):
     width: int = 0
     literal: bool = False
     wash: bool = False
+    needs: int = 0
 
 
 class TableModel(QAbstractTableModel):
@@ -245,6 +247,14 @@ class TableView(QTableView):
                 self.setColumnWidth(index, column.width)
             else:
                 head.setSectionResizeMode(index, QHeaderView.ResizeMode.Stretch)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        model = self.model()
+        if isinstance(model, TableModel):
+            for index, column in enumerate(model.columns):
+                if column.needs:
+                    self.setColumnHidden(index, self.viewport().width() < column.needs)
 
     def selected_rows(self) -> list[int]:
         return sorted(index.row() for index in self.selectionModel().selectedRows())

@@ -91,7 +91,8 @@ class ChecksCard(Card):
             self.slider.setAccessibleDescription(self.strength.text())
         else:
             self.strength.put("–")
-        if count > 1:
-            self._high.say("{strength}, the largest tried", strength=strength_words(finding.points[-1].strength))
+        if finding.complete or count > 1:
+            text = "{strength}, the largest tried" if finding.complete else "{strength}, the largest so far"
+            self._high.say(text, strength=strength_words(finding.points[-1].strength))
         else:
-            self._high.say("still to come")
+            self._high.say("still to come" if running else "none was measured")

@@ -16,7 +16,7 @@ from guardapp.desktop.robustness.reading import Checked
 from guardapp.desktop.robustness.result_view import ResultView
 
 _ELIDE = Qt.TextElideMode.ElideMiddle
-_AROUND_TEXT = 66
+_AROUND_TEXT = 80
 """Pixels of a combo box that its icon, its arrow and its padding take."""
 _LIVE = ("robust_accuracy", "single_step_accuracy")
 
@@ -220,5 +220,5 @@ class ChecksShown(QObject):
         robust, single = (list(self._live[series].items()) for series in _LIVE)
         finding = from_live(self.label(row), row.spec, robust, single)
         going = row.state in ("queued", "running", "paused")
-        if finding != self._view.finding or not finding.points:
+        if finding != self._view.finding or going != self._view.running or not finding.points:
             self._view.show_live(finding, running=going)

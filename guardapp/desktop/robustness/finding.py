@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
@@ -39,6 +40,7 @@ class Finding(NamedTuple):
 
     complete: False while the job runs; then flags, damage and worst are not here yet
     fingerprint: of the data, "" while unknown
+    reach: the largest strength that is asked for, how far the curve will go
     """
 
     label: str
@@ -53,6 +55,7 @@ class Finding(NamedTuple):
     passed: tuple[Mapping[str, Any], ...] = ()
     worst: tuple[Mapping[str, Any], ...] = ()
     complete: bool = True
+    reach: float = 0.0
 
     def nearest(self, strength: float) -> int:
         """The position of the measured strength that is nearest to `strength`."""
@@ -63,7 +66,7 @@ class Finding(NamedTuple):
         levels = self.damage.get(kind, ())
         if not levels or len(self.points) < 2:
             return None
-        return levels[round(index * (len(levels) - 1) / (len(self.points) - 1))]
+        return levels[ceil(index * (len(levels) - 1) / (len(self.points) - 1))]
 
     def flag(self, name: str) -> str:
         """Level of a flag that was raised, "" where it was not."""
@@ -102,6 +105,7 @@ def from_report(label: str, report: Mapping[str, Any]) -> Finding:
         flags=tuple(report["flags"]),
         passed=tuple(report["passed"]),
         worst=tuple(report["worst"]),
+        reach=points[-1].strength,
     )
 
 
@@ -112,7 +116,9 @@ def from_live(
     steps = dict(single)
     points = [Point(x, y, single=y if x == 0 else steps.get(x)) for x, y in sorted(dict(robust).items())]
     unit = "rows" if (spec.get("data") or {}).get("table") else "images"
-    return Finding(label, str(spec.get("norm", "linf")), tuple(points), {}, unit, complete=False)
+    reach = max(spec.get("strengths") or [0.1])
+    norm = str(spec.get("norm", "linf"))
+    return Finding(label, norm, tuple(points), {}, unit, complete=False, reach=float(reach))
 
 
 def model_label(spec: Mapping[str, Any]) -> str:

@@ -45,12 +45,16 @@ class FlagsCard(Card):
         foot.addStretch(1)
         self.body.addLayout(foot)
 
-    def show_waiting(self) -> None:
-        """The self-checks run last."""
+    def show_waiting(self, *, running: bool) -> None:
+        """The self-checks run last; in a check that has ended early they did not."""
         clear(self._lines)
         for chip in (self.red, self.amber, self.none):
             chip.hide()
-        self._lines.addWidget(CheckLine("queued", "Still to come", "The check doubts its own result at the end."))
+        if running:
+            self._lines.addWidget(CheckLine("queued", "Still to come", "The check doubts its own result at the end."))
+        else:
+            text = "The check ended before it could doubt its result, so do not rely on its figures."
+            self._lines.addWidget(CheckLine("amberFlag", "Not measured", text))
         self._lines.addStretch(1)
 
     def show_finding(self, finding: Finding) -> None:

@@ -66,6 +66,8 @@ class JobStrip(QWidget):
         going.addWidget(self._icon)
         going.addWidget(self.stage)
         going.addWidget(self.bar, 1)
+        self._gap = QWidget()
+        going.addWidget(self._gap, 1)
         for widget in (self.left, self.pausing, self.stopping, self.again):
             going.addWidget(widget)
         self.progress.body.addLayout(going)
@@ -100,6 +102,7 @@ class JobStrip(QWidget):
         self._paused = state == "paused"
         self.stage.say(job.stage if state == "running" and job.stage else _WORDS.get(state, "Starting"))
         self.bar.setVisible(going)
+        self._gap.setVisible(not going)
         self.bar.set_value(job.fraction if state in ("running", "paused") else None)
         self.left.setVisible(going)
         if state == "running" and job.fraction is not None and job.eta:
@@ -133,7 +136,7 @@ class JobStrip(QWidget):
         if doubtful:
             first = doubtful[0]
             red = next((flag for flag in first.flags if flag["level"] == "red"), {"why": "", "title": ""})
-            text = "{model} is not trustworthy, because {reason}"
+            text = "The result of {model} is not trustworthy, because {reason}"
             why = Key(str(red["why"]) or str(red["title"]))
             self._doubt.say(text, model=first.label, reason=lambda: _end(tr(why)))
         if different and other is not None:

@@ -59,7 +59,7 @@ def _whole(finding: Finding, point: Point | None, running: bool) -> Measure:
         return Measure("whole", ATTACKS, "All attacks", "the worst of all below", "", _open(running), {})
     note = "the worst of all below" if point.strength else "without any attack"
     state = "done" if finding.trustworthy else "redFlag"
-    state = "running" if running else state
+    state = "running" if running else state if finding.complete else "amberFlag"
     return Measure("whole", ATTACKS, "All attacks", note, share(point.value), state, {})
 
 

@@ -116,6 +116,7 @@ class RobustnessPage(Page):
 
     def shown(self) -> None:
         self._refresh()
+        self._show_latest()
 
     def _loaded(self) -> None:
         self._refresh()
@@ -179,7 +180,11 @@ class RobustnessPage(Page):
         finding, other = shown.finding, shown.compared
         if finding is None or not finding.examples:
             job = self.services.jobs.row(shown.job)
-            subtitle.put(job.name if job is not None else "")
+            text = "{name} · the report is written when the check is done"
+            if job is not None and job.state not in ("cancelled", "failed", "skipped"):
+                subtitle.say(text, name=job.name)
+            else:
+                subtitle.put(job.name if job is not None else "")
             return
         values = {
             "model": finding.label,

@@ -67,17 +67,26 @@ class ResultView(QWidget):
         return self._index
 
     @property
+    def running(self) -> bool:
+        """Whether what is shown may still grow."""
+        return self._running
+
+    @property
     def finding(self) -> Finding | None:
         return self._finding
 
     def show_live(self, finding: Finding, *, running: bool) -> None:
         """What a job that is not done has measured so far; the latest point is chosen."""
+        before = self._finding
+        # whoever has moved the slider keeps the strength; everybody else follows the newest point
+        follows = before is None or before.label != finding.label or self._index >= len(before.points) - 1
         self._finding, self._other, self._running = finding, None, running
         self._table = finding.unit == "rows"
-        self._index = max(0, len(finding.points) - 1)
+        last = max(0, len(finding.points) - 1)
+        self._index = last if follows else min(self._index, last)
         self._pairs = {}
         self.worst.say_nothing("Pictures of the worst mistakes come with the result.")
-        self.flags.show_waiting()
+        self.flags.show_waiting(running=running)
         self._show()
 
     def show_finding(self, finding: Finding, other: Finding | None) -> None:
@@ -153,5 +162,5 @@ class ResultView(QWidget):
 
     def _fit_columns(self) -> None:
         narrow = self.width() < _NARROW
-        self.checks.setFixedWidth(tokens.width("checks") - (32 if narrow else 0))
-        self.flags.setFixedWidth(tokens.width("flags") - (56 if narrow else 0))
+        self.checks.setFixedWidth(tokens.width("checks") - (24 if narrow else 0))
+        self.flags.setFixedWidth(tokens.width("flags") - (44 if narrow else 0))

@@ -64,11 +64,13 @@ class StrengthPlot(PlotCard):
         self._axis: tuple[str, dict[str, Any]] = ("", {})
         self._xs: list[float] = []
         # a little more than 0 … 100 %, so that markers on the edges are whole
-        self.set_y_range(-2, 103)
+        self.set_y_range(-4, 104)
         self.set_ticks("left", [(y, f"{y} %") for y in (0, 25, 50, 75, 100)])
         self._item.getAxis("bottom").enableAutoSIPrefix(False)
         self.plot.scene().sigMouseClicked.connect(self._clicked)
         self.plot.setMinimumHeight(160)
+        # the card is resized before its curves are: what is placed beside them follows
+        self._item.vb.sigResized.connect(lambda _: self._draw())
 
     def _build_header(self, series: Sequence[Series], budget: str, bands: bool) -> None:
         for one in series:
@@ -90,7 +92,7 @@ class StrengthPlot(PlotCard):
         proved = [p for p in ours.points if p.certified is not None]
         self._put(CERTIFIED, "certified", [p.strength for p in proved], [p.certified or 0.0 for p in proved])
         self._say_axis("strength of the attack, {norm}", norm=NORMS.get(ours.norm, ours.norm))
-        self._range([p.strength for p in (*ours.points, *(other.points if other else ()))])
+        self._range([ours.reach, *(p.strength for p in (other.points if other else ()))])
         self._xs = [p.strength for p in ours.points]
         self._pin(ours.points[index].strength if ours.points else None)
 
@@ -170,7 +172,7 @@ class StrengthPlot(PlotCard):
             QPoint(left, top)
             for left in (line.x() + 8, line.x() - 8 - size.width())
             for top in (area.top() + 8, area.bottom() - 8 - size.height())
-            if area.left() <= left and left + size.width() <= area.right()
+            if left >= area.left() - 8 and left + size.width() <= self.plot.width()
         ]
         return min(places, key=lambda place: self._covered(QRect(place, size)), default=self._readout.pos())
 

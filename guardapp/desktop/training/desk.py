@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ class TrainingDesk(QObject):
     predicted(object):   ε, curve, schedule and time for the settings asked last
     unpredictable(error): there is no such training
     spec_read(object):   the spec of a train.yaml
+    spec_refused(error): a file that describes no training
     """
 
     columns = Signal(object)
@@ -31,6 +33,7 @@ class TrainingDesk(QObject):
     predicted = Signal(object)
     unpredictable = Signal(object)
     spec_read = Signal(object)
+    spec_refused = Signal(object)
 
     def __init__(self, session: ChildSession, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -56,9 +59,8 @@ class TrainingDesk(QObject):
         self._session.ask({"do": "columns", "path": str(path)}, lambda r: self.columns.emit(r["columns"]), self._refuse)
 
     def read_spec(self, path: Path) -> None:
-        self._session.ask(
-            {"do": "read_spec", "path": str(path)}, lambda r: self.spec_read.emit(r["spec"]), self._refuse
-        )
+        request = {"do": "read_spec", "path": str(path)}
+        self._session.ask(request, lambda r: self.spec_read.emit(r["spec"]), self.spec_refused.emit)
 
     def look(self, draft: Draft) -> None:
         """Read the data once, to say what is in it; `looked` or `refused` follows."""
@@ -74,15 +76,19 @@ class TrainingDesk(QObject):
         self._looking = False
         self.refused.emit(error)
 
-    def predict(self, draft: Draft, classes: int) -> None:
-        """Predict ε as soon as the settings have rested; only the answer to the latest wish is told."""
+    def predict(self, draft: Draft, found: Mapping[str, Any]) -> None:
+        """Predict ε as soon as the settings have rested; only the answer to the latest wish is told.
+
+        found: what a look found in the data
+        """
         self._wanted = {
             "do": "predict",
             "privacy": draft.privacy(),
             "recipe": draft.recipe,
             "kind": draft.kind,
             "test_fraction": draft.held_back,
-            "classes": classes,
+            "classes": found["class_count"],
+            "shape": found["shape"],
             **draft.overrides(),
         }
         self._settle.start()

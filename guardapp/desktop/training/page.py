@@ -81,6 +81,7 @@ class TrainingPage(Page):
         desk.refused.connect(self._refused)
         desk.predicted.connect(self._predicted)
         desk.unpredictable.connect(self._unpredictable)
+        desk.spec_refused.connect(self._spec_refused)
         desk.spec_read.connect(lambda spec: self.copy_spec(spec, Path()))
         self.start.dropped.connect(self.open_file)
         self.start.choose.connect(self._choose)
@@ -264,12 +265,11 @@ class TrainingPage(Page):
 
     def open_file(self, path: Path) -> None:
         """Data to train on, or a train.yaml whose settings are taken over."""
-        self.job.leave()
         self.start.show_error(None)
-        self.desk.close()
         if path.suffix.lower() in (".yaml", ".yml"):
             self.desk.read_spec(path)
             return
+        self.desk.close()
         self._take(starting(path, folder=path.is_dir()))
         self._go(DATA)
 
@@ -315,6 +315,12 @@ class TrainingPage(Page):
         self._prediction = self._trouble = None
         self._say()
 
+    def _spec_refused(self, error: GuardError) -> None:
+        if self._at == START:
+            self.start.show_error(error)
+        else:
+            self.services.fail(error)
+
     def _looked(self, found: dict[str, Any]) -> None:
         self._found = found
         self.data.show_found(found)
@@ -324,10 +330,6 @@ class TrainingPage(Page):
 
     def _refused(self, error: GuardError) -> None:
         self._found = None
-        if self.draft is None or (self._at == START and error.code.startswith("train.")):
-            self._go(START)
-            self.start.show_error(error)
-            return
         self._refusal = error
         self.data.show_error(error)
         self._say()
@@ -350,7 +352,7 @@ class TrainingPage(Page):
             self.bench.hero.show_waiting("No prediction", NOT_NUMBERS)
             return
         self.bench.wait_for_prediction()
-        self.desk.predict(draft, int(self._found["class_count"]))
+        self.desk.predict(draft, self._found)
 
     def _predicted(self, found: dict[str, Any]) -> None:
         if self._at == SETTINGS and self.draft is not None:

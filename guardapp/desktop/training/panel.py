@@ -89,7 +89,7 @@ class SettingsPanel(Card):
 
     def _build(self) -> None:
         column = QVBoxLayout()
-        column.setContentsMargins(15, 15, 15, 15)
+        column.setContentsMargins(15, 13, 15, 11)
         column.setSpacing(tokens.space(3))
         data = Field("Dataset", self.dataset)
         below = data.layout()
@@ -99,7 +99,7 @@ class SettingsPanel(Card):
         column.addWidget(Field("Model", self.model))
         grid = QGridLayout()
         grid.setHorizontalSpacing(tokens.space(3))
-        grid.setVerticalSpacing(tokens.space(3))
+        grid.setVerticalSpacing(tokens.space(2))
         names = ("Target ε", "δ", "Steps", "Batch", "Clip norm", "Noise σ")
         for index, (name, control) in enumerate(zip(names, (*self._fields, self.noise), strict=True)):
             field = Field(name, control)
