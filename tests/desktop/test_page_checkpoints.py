@@ -319,6 +319,20 @@ def test_a_file_without_a_signature_is_not_called_genuine(page: CheckpointsPage,
     assert page.verify.verdict.property("tone") == "warning"
 
 
+def test_a_locked_vault_is_said_and_offers_to_unlock(
+    page: CheckpointsPage, sealed: Path, verify: Verify, window: Window, qtbot: QtBot
+) -> None:
+    passphrase = "correct horse battery staple"
+    window.vault.act(lambda vault: (vault.set_passphrase(passphrase), vault.lock()))
+    qtbot.waitUntil(lambda: window.vault.locked, timeout=30_000)
+    verify(sealed)
+    assert page.verify._unlock.isVisible()
+    assert page.verify.tensors.model.row_total() == 0
+    window.vault.unlock(passphrase, page.verify._again)
+    qtbot.waitUntil(lambda: page.verify.tensors.model.row_total() == 3, timeout=JOB)
+    assert not page.verify._unlock.isVisible()
+
+
 # -- bundle ------------------------------------------------------------------------------------------------------------
 
 

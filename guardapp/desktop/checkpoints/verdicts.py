@@ -22,7 +22,7 @@ _ERROR = re.compile(r"(.+?): (.+)\. ([A-Z].+?)")
 
 
 class Words(NamedTuple):
-    """headline and sentence are English keys with `values`; the sentence may hold <b>, so what is not ours is escaped."""
+    """headline and sentence are English keys with `values`; the sentence may hold <b>, so foreign text is escaped."""
 
     tone: str
     icon: str
