@@ -108,7 +108,7 @@ def said(of: Any) -> str:
 
 
 def test_a_checkpoint_is_sealed_with_the_mouse_and_says_who_can_open_it(
-    page: CheckpointsPage, qtbot: QtBot, model: Path, window: Window
+    page: CheckpointsPage, qtbot: QtBot, model: Path, window: Window, looking: ModuleType
 ) -> None:
     mode = page.protect
     ready(page, qtbot, model)
@@ -125,6 +125,7 @@ def test_a_checkpoint_is_sealed_with_the_mouse_and_says_who_can_open_it(
     assert QApplication.clipboard().text() == expected
     assert "Sealed for 1 recipient" in said(mode.written)
     assert "me" in [chip.text() for chip in mode.written.findChildren(Chip)]
+    qtbot.waitUntil(lambda: looking.clipped(window) == [], timeout=5_000)
 
 
 def test_recipients_are_added_and_removed_with_the_keyboard(
@@ -280,6 +281,9 @@ def test_a_changed_file_is_named_with_the_tensors_that_were_hit(
     assert "Changed since it was signed" in said(page.verify.verdict)
     assert "model.sealed" in said(page.verify.verdict)
     assert "body.weight" in said(page.verify.checks)
+    speech().choose("zh")
+    assert "of the file" not in said(page.verify.checks)
+    speech().choose("en")
     assert not page.verify.open.isEnabled()
 
 

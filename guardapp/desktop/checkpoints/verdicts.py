@@ -77,10 +77,9 @@ def _changed(result: Mapping[str, Any]) -> Words:
 
 def evidence(sentence: str) -> str:
     """What a check found, in the current language; where it quotes an error, each of its three sentences by itself."""
-    said = tr(sentence)
     error = _ERROR.fullmatch(sentence)
-    if said != sentence or error is None or speech().language == "en":
-        return said
+    if error is None or speech().language == "en" or tr(error[3]) == error[3]:
+        return tr(sentence)
     return "{}：{}。{}".format(*map(tr, error.groups()))
 
 
