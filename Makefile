@@ -60,6 +60,11 @@ bench: $(STAMPS)/system $(STAMPS)/bench
 screenshots: $(STAMPS)/system $(STAMPS)/app
 	@test -f build/demo/demo.json || $(BIN)/guardapp demo --out build/demo
 	@$(BIN)/python -m guardapp.desktop.screenshots --home build/demo/home --out build/screenshots $(ARGS)
+	@mkdir -p docs/pictures
+	@cp build/screenshots/deidentify-sample-en-light-1440x900.png docs/pictures/deidentify.png
+	@cp build/screenshots/training-en-dark-1440x900.png docs/pictures/training.png
+	@cp build/screenshots/checkpoints-verify-en-light-1440x900.png docs/pictures/checkpoints.png
+	@cp build/screenshots/robustness-en-dark-1440x900.png docs/pictures/robustness.png
 
 samples: $(STAMPS)/app
 	@$(BIN)/python packaging/make_samples.py

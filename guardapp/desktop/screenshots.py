@@ -3,7 +3,7 @@
     python -m guardapp.desktop.screenshots --home build/demo/home --out build/screenshots
 
 renders each page in English and Chinese, light and dark, at 1440×900 and twice its density, and in light at 1120×700.
-A page that shows jobs is shown with the latest one of its kinds that is done.
+A page that shows jobs is shown with the latest one of its kinds that is done; De-identify also with its sample open.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ _LANGUAGES: tuple[Language, ...] = ("en", "zh")
 _THEMES: tuple[Theme, ...] = ("light", "dark")
 _SETTLE_MS = 900
 """A helper's answer, a plot's throttle and the vault's snapshot are there by then, on a slow machine too."""
+_SAMPLE_MS = 6000
+"""A sample is opened, profiled and measured by then."""
 
 
 class Shot(NamedTuple):
@@ -90,6 +92,9 @@ def take(window: Window, shot: Shot, out: Path) -> None:
                 raise RuntimeError(f"{entry.name} widened the window to {window.width()} × {window.height()}")
             name = entry.name if job is None or len(jobs) == 1 else f"{entry.name}-{job.kind}"
             window.grab().save(str(out / shot.file_name(name)))
+    window.show_page("deidentify").open_sample()
+    wait(_SAMPLE_MS)
+    window.grab().save(str(out / shot.file_name("deidentify-sample")))
     window.show_page("home")
     window.dock.set_open(True)
     wait(_SETTLE_MS)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QThread, Signal
 
+from guardapp.desktop.filled_rows import FilledRows
 from guardapp.errors import GuardError, from_os_error
 
 if TYPE_CHECKING:
@@ -42,13 +43,14 @@ class SupervisorThread(QThread):
         except OSError as error:
             self.refused.emit(from_os_error(error))
             return
-        self.opened.emit(supervisor, supervisor.rows())
+        filled = FilledRows(supervisor.row)
+        self.opened.emit(supervisor, filled.rows(supervisor.rows()))
         try:
-            self._drive(supervisor)
+            self._drive(supervisor, filled)
         finally:
             self.told.emit(supervisor.close(self._mode or "pause"))
 
-    def _drive(self, supervisor: Supervisor) -> None:
+    def _drive(self, supervisor: Supervisor, filled: FilledRows) -> None:
         while self._mode is None:
             try:
                 events = supervisor.poll(_POLL_SECONDS)
@@ -56,7 +58,7 @@ class SupervisorThread(QThread):
                 self.refused.emit(error)
                 events = []
             if events:
-                self.told.emit(events)
+                self.told.emit(filled.events(events))
 
     def finish(self, mode: CloseMode) -> None:
         """Ask the thread to end as `Supervisor.close(mode)` says; `finished` follows ("leave": after the last job)."""

@@ -143,3 +143,10 @@ def of_spec(spec: dict[str, Any], base: Path) -> Draft:
         classes=tuple(data["classes"]) if data.get("classes") else None,
         kept=tuple((name, value) for name, value in spec.items() if name not in shown and value is not None),
     )
+
+
+def checked_spec(document: dict[str, Any]) -> Any:
+    """The spec of a document; for the background, because it imports the kind."""
+    from guardapp.jobs.registry import lookup
+
+    return lookup("train").spec.model_validate(document)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
+from guardapp.desktop import wording
+from guardapp.desktop.i18n import tr
+from guardapp.desktop.kit import Label
 from guardapp.desktop.theme import tokens
 from guardapp.desktop.throttle import Throttle
 from guardapp.desktop.training.draft import of_spec
@@ -58,6 +62,14 @@ class JobView(QObject):
         self._bench.show_job(row, self.live, of_spec(row.spec, row.base))
         self.appeared.emit()
         self._services.jobs.history(row.id, partial(self._told, row.id))
+
+    def say_started(self, label: Label) -> None:
+        """The job's name, and since when it runs."""
+        if self.row.started is None:
+            label.put(self.row.name)
+            return
+        when = datetime.fromtimestamp(self.row.started)
+        label.say("{name} · started {moment}", name=self.row.name, moment=lambda: _lower(wording.moment(when)))
 
     def take(self, event: Any) -> None:
         """An event of any training."""
@@ -132,3 +144,11 @@ def _facts(summary: dict[str, Any]) -> dict[str, Any]:
         facts["noise_multiplier"] = statement["noise_multiplier"]
         facts["batch"], facts["clip"] = round(statement["divisor"]), statement["clip"]
     return facts
+
+
+def _lower(moment: str) -> str:
+    """ "Today 14:32" inside a sentence: "today 14:32"."""
+    for word in (tr("Today {time}", time=""), tr("Yesterday")):
+        if moment.startswith(word):
+            return word.lower() + moment[len(word) :]
+    return moment

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,13 +11,12 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from guardapp.desktop import wording
-from guardapp.desktop.i18n import tr
 from guardapp.desktop.kit import Button, Footer, Steps
 from guardapp.desktop.page import Page, Services
 from guardapp.desktop.training.bench import Bench
 from guardapp.desktop.training.data_step import DataStep
 from guardapp.desktop.training.desk import TrainingDesk
-from guardapp.desktop.training.draft import Draft, of_spec, starting
+from guardapp.desktop.training.draft import Draft, checked_spec, of_spec, starting
 from guardapp.desktop.training.job_view import JobView
 from guardapp.desktop.training.live import at_least_one_digit, exponent
 from guardapp.desktop.training.readiness import NOT_NUMBERS, Known
@@ -212,14 +209,7 @@ class TrainingPage(Page):
     def _say_header(self) -> None:
         job = self.job.row
         if self._at == JOB and job is not None:
-            started = job.started
-            if started is None:
-                self.header.subtitle.put(job.name)
-                return
-            when = datetime.fromtimestamp(started)
-            self.header.subtitle.say(
-                "{name} · started {moment}", name=job.name, moment=lambda: _lower(wording.moment(when))
-            )
+            self.job.say_started(self.header.subtitle)
         elif self.draft is None or self._at == START:
             self.header.subtitle.say("Train a model that gives little away about any row of its data")
         else:
@@ -377,7 +367,7 @@ class TrainingPage(Page):
             self.job.expect()
             self.submit.emit(spec)
 
-        self.services.background(_checked(document), submit)
+        self.services.background(partial(checked_spec, document), submit)
 
     def job_event(self, event: Any) -> None:
         self.job.take(event)
@@ -392,22 +382,3 @@ class TrainingPage(Page):
     def _open_report(self) -> None:
         if self.job.row is not None:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.job.row.folder / "report.html")))
-
-
-def _checked(document: dict[str, Any]) -> Callable[[], Any]:
-    """Make the spec off the window's thread, because that imports its kind."""
-
-    def work() -> Any:
-        from guardapp.jobs.registry import lookup
-
-        return lookup("train").spec.model_validate({**document})
-
-    return work
-
-
-def _lower(moment: str) -> str:
-    """ "Today 14:32" inside a sentence: "today 14:32"."""
-    for word in (tr("Today {time}", time=""), tr("Yesterday")):
-        if moment.startswith(word):
-            return word.lower() + moment[len(word) :]
-    return moment
