@@ -108,7 +108,7 @@ def said(of: Any) -> str:
 
 
 def test_a_checkpoint_is_sealed_with_the_mouse_and_says_who_can_open_it(
-    page: CheckpointsPage, qtbot: QtBot, model: Path, window: Window
+    page: CheckpointsPage, qtbot: QtBot, model: Path, window: Window, looking: ModuleType
 ) -> None:
     mode = page.protect
     ready(page, qtbot, model)
@@ -125,6 +125,7 @@ def test_a_checkpoint_is_sealed_with_the_mouse_and_says_who_can_open_it(
     assert QApplication.clipboard().text() == expected
     assert "Sealed for 1 recipient" in said(mode.written)
     assert "me" in [chip.text() for chip in mode.written.findChildren(Chip)]
+    qtbot.waitUntil(lambda: looking.clipped(window) == [], timeout=5_000)
 
 
 def test_recipients_are_added_and_removed_with_the_keyboard(
@@ -280,6 +281,9 @@ def test_a_changed_file_is_named_with_the_tensors_that_were_hit(
     assert "Changed since it was signed" in said(page.verify.verdict)
     assert "model.sealed" in said(page.verify.verdict)
     assert "body.weight" in said(page.verify.checks)
+    speech().choose("zh")
+    assert "of the file" not in said(page.verify.checks)
+    speech().choose("en")
     assert not page.verify.open.isEnabled()
 
 
@@ -317,6 +321,20 @@ def test_a_file_without_a_signature_is_not_called_genuine(page: CheckpointsPage,
     verify(sealed)
     assert said(page.verify.verdict).startswith("Not signed")
     assert page.verify.verdict.property("tone") == "warning"
+
+
+def test_a_locked_vault_is_said_and_offers_to_unlock(
+    page: CheckpointsPage, sealed: Path, verify: Verify, window: Window, qtbot: QtBot
+) -> None:
+    passphrase = "correct horse battery staple"
+    window.vault.act(lambda vault: (vault.set_passphrase(passphrase), vault.lock()))
+    qtbot.waitUntil(lambda: window.vault.locked, timeout=30_000)
+    verify(sealed)
+    assert page.verify._unlock.isVisible()
+    assert page.verify.tensors.model.row_total() == 0
+    window.vault.unlock(passphrase, page.verify._again)
+    qtbot.waitUntil(lambda: page.verify.tensors.model.row_total() == 3, timeout=JOB)
+    assert not page.verify._unlock.isVisible()
 
 
 # -- bundle ------------------------------------------------------------------------------------------------------------
@@ -387,6 +405,21 @@ def test_a_file_that_is_damaged_inside_is_never_called_genuine() -> None:
     }
     found = verdicts.words(result)
     assert (found.tone, found.headline) == ("danger", "Signed, but damaged inside")
+
+
+def test_a_hostile_file_name_is_shown_as_it_is(page: CheckpointsPage) -> None:
+    result = {
+        "verdict": "changed",
+        "checks": [],
+        "changed": ["<img src=x><b>fine</b>"],
+        "missing": [],
+        "extra": [],
+        "recipients": {},
+        "tensors": [],
+    }
+    page.choose("verify")
+    page.verify.show_result(result)
+    assert "&lt;img src=x&gt;&lt;b&gt;fine" in page.verify.verdict.sentence.text()
 
 
 def test_the_sample_opens_in_protect(page: CheckpointsPage, qtbot: QtBot) -> None:

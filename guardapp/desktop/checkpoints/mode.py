@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,6 +10,7 @@ from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
+from guardapp.desktop import wording
 from guardapp.desktop.checkpoints.running import Running
 from guardapp.desktop.kit import DropZone, ErrorCard, row
 from guardapp.desktop.theme import tokens
@@ -21,6 +22,17 @@ if TYPE_CHECKING:
     from guardapp.desktop.kit.buttons import Button
     from guardapp.desktop.page import Services
     from guardapp.spec import Spec
+
+
+_FORMATS = {"torch-zip": "PyTorch", "torch-legacy": "PyTorch", "torchscript": "TorchScript", "sealed": "guard-sealed/1"}
+"""What a kind of checkpoint is called; the others are called as they are."""
+
+
+def file_line(seen: Mapping[str, Any]) -> str:
+    """Name, size and format of a file that the helper has looked at."""
+    line = f"{seen['name']} · {wording.size(seen['bytes'])}"
+    kind = str(seen["kind"])
+    return line if kind == "other" else f"{line} · {_FORMATS.get(kind, kind)}"
 
 
 class Mode(QWidget):

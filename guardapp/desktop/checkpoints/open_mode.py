@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from guardapp.desktop import wording
 from guardapp.desktop.checkpoints.flow import Flow
-from guardapp.desktop.checkpoints.mode import Mode, Start
+from guardapp.desktop.checkpoints.mode import Mode, Start, file_line
 from guardapp.desktop.checkpoints.recipients import SEALING_TYPES, kind_chips
 from guardapp.desktop.checkpoints.written import Line, Written
 from guardapp.desktop.kit import Button, Card, CheckLine, Field, FigureLine, FileField, Label, TextField, Tick, clear
@@ -282,7 +282,7 @@ class OpenMode(Mode):
         elif self._seen is None:
             header.subtitle.put(self.path.name)
         else:
-            header.subtitle.put(f"{self._seen['name']} · {wording.size(self._seen['bytes'])} · guard-sealed/1")
+            header.subtitle.put(file_line(self._seen))
         self.another.setVisible(part is not self.start)
         self.report.setVisible(part is self.written)
         self.primary.setVisible(part in (self.settings, self.written))

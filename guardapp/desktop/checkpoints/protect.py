@@ -9,7 +9,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from guardapp.desktop import wording
-from guardapp.desktop.checkpoints.mode import Mode, Start
+from guardapp.desktop.checkpoints.mode import Mode, Start, file_line
 from guardapp.desktop.checkpoints.recipients import RecipientsCard, short
 from guardapp.desktop.checkpoints.seal_review import SealReview
 from guardapp.desktop.checkpoints.tensor_card import Tensor, TensorCard, write_csv
@@ -280,8 +280,7 @@ class ProtectMode(Mode):
         elif seen is None:
             header.subtitle.put(self.path.name)
         else:
-            kind = "" if seen["kind"] == "other" else f" · {seen['kind']}"
-            header.subtitle.put(f"{seen['name']} · {wording.size(seen['bytes'])}{kind}")
+            header.subtitle.put(file_line(seen))
         self.another.setVisible(part is not self.start)
         self.bundle.setVisible(part in (self.start, self.written))
         self.back.setVisible(part is self.review)

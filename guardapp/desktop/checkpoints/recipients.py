@@ -100,8 +100,8 @@ class RecipientsCard(Card):
         self.body.addWidget(self.flow)
         self.body.addWidget(self.nobody)
         self.body.addWidget(self.locked_out)
-        first = row(self.vault_keys, self.new_key)
-        first.setStretch(0, 1)
+        first = row(self.vault_keys, self.new_key, None)
+        first.setStretch(0, 100)
         second = row(self.pasted, self.add, self.file)
         second.setStretch(0, 1)
         for button in (self.add, self.file):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ _ERROR = re.compile(r"(.+?): (.+)\. ([A-Z].+?)")
 
 
 class Words(NamedTuple):
-    """headline and sentence are English keys with `values`; the sentence may hold <b>."""
+    """headline and sentence are English keys with `values`; the sentence may hold <b>, so foreign text is escaped."""
 
     tone: str
     icon: str
@@ -47,7 +48,7 @@ def words(result: Mapping[str, Any]) -> Words:
         return _changed(result)
     if damaged:
         headline = "Signed, but damaged inside" if state == "genuine" else "Damaged"
-        values = {"what": lambda: evidence(damaged[0]["sentence"])}
+        values = {"what": lambda: html.escape(evidence(damaged[0]["sentence"]))}
         return Words("danger", _BROKEN, headline, "{what}", values)
     if state == "genuine":
         text = "Signed by <b>{signer}</b>. Every byte is what was signed."
@@ -68,7 +69,7 @@ def _changed(result: Mapping[str, Any]) -> Words:
         return Words("danger", _BROKEN, "Changed since it was signed", text, {})
 
     def said() -> str:
-        return " ".join(tr(text, files=names(files)) for text, files in found)
+        return " ".join(tr(text, files=html.escape(names(files))) for text, files in found)
 
     text = "{what} Do not use it; get it again from where it came."
     return Words("danger", _BROKEN, "Changed since it was signed", text, {"what": said})
@@ -76,10 +77,9 @@ def _changed(result: Mapping[str, Any]) -> Words:
 
 def evidence(sentence: str) -> str:
     """What a check found, in the current language; where it quotes an error, each of its three sentences by itself."""
-    said = tr(sentence)
     error = _ERROR.fullmatch(sentence)
-    if said != sentence or error is None or speech().language == "en":
-        return said
+    if error is None or speech().language == "en" or tr(error[3]) == error[3]:
+        return tr(sentence)
     return "{}：{}。{}".format(*map(tr, error.groups()))
 
 

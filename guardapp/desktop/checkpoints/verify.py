@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 from guardapp.desktop import wording
 from guardapp.desktop.checkpoints import verdicts
 from guardapp.desktop.checkpoints.flow import Flow
-from guardapp.desktop.checkpoints.mode import Mode, Start
+from guardapp.desktop.checkpoints.mode import Mode, Start, file_line
 from guardapp.desktop.checkpoints.passport_card import PassportCard
 from guardapp.desktop.checkpoints.tensor_card import TensorCard, from_result, write_csv
 from guardapp.desktop.i18n import Key
@@ -281,9 +281,7 @@ class VerifyMode(Mode):
             text = "{file} · {n} files · {size}"
             header.subtitle.say(text, file=seen["name"], n=seen["files"], size=wording.size(seen["bytes"]))
         else:
-            kind = "guard-sealed/1" if seen["kind"] == "sealed" else seen["kind"]
-            text = f"{seen['name']} · {wording.size(seen['bytes'])}"
-            header.subtitle.put(f"{text} · {kind}" if kind != "other" else text)
+            header.subtitle.put(file_line(seen))
 
     # -- what can be done with it ----------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QSizePolicy, QVBoxLayout, QWidget
 
 from guardapp.desktop.checkpoints.flow import Flow
 from guardapp.desktop.kit import (
@@ -47,6 +47,7 @@ class Written(QWidget):
         self._caption = Label("SHA-256 of the content", "body", "muted")
         self.hash = MonoLabel("", "small")
         self.hash.setWordWrap(True)
+        self.hash.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         self.copy = Button("Copy", icon="ph.copy", compact=True)
         self.copy.clicked.connect(self._copy)
         self.facts.body.addLayout(row(self._caption, None, self.copy))
