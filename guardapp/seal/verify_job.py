@@ -193,7 +193,9 @@ def _signature_checks(verdict: Verdict, spec: VerifySpec, fingerprint: str) -> l
         sentence = "; ".join(f"{word}: {_names(files)}" for word, files in parts if files)
         checks.append(Check(name="Content", ok=False, sentence=sentence))
     else:
-        checks.append(Check(name="Content", ok=True, sentence=f"the hashes of all {verdict.files} files are as signed"))
+        one = verdict.files == 1
+        all_files = f"the hashes of all {verdict.files} files are as signed"
+        checks.append(Check(name="Content", ok=True, sentence="the file's hash is as signed" if one else all_files))
     if verdict.uncovered:
         sentence = f"the signer left out, so anything may be in: {_names(verdict.uncovered)}"
         checks.append(Check(name="Left out", ok=None, sentence=sentence))

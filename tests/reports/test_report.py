@@ -11,11 +11,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 
 from guardapp.language import catalogue
+from guardapp.language import translate
 from guardapp.reports import Curve, Figure, Plot, Report, Words
 
 HOSTILE = [
@@ -80,6 +81,7 @@ def test_hostile_text_stays_text(text: str) -> None:
 
 @given(st.text(max_size=40))
 def test_any_text_leaves_the_shape_of_the_page_unchanged(text: str) -> None:
+    assume(translate(text, "zh") == text)  # a text that has a translation is there twice, once in each language
     assert [tag for tag, _ in Page(report_full_of(text).html()).tags] == [
         tag for tag, _ in Page(report_full_of("plain").html()).tags
     ] or not text
