@@ -15,8 +15,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from guardapp.language import catalogue
-from guardapp.language import translate
+from guardapp.language import catalogue, translate
 from guardapp.reports import Curve, Figure, Plot, Report, Words
 
 HOSTILE = [
