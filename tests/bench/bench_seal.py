@@ -50,15 +50,18 @@ def timed(work: Callable[[], object]) -> float:
 def settle(source: Path, *remove: Path) -> None:
     """Bring the machine into the same state before every measurement.
 
-    Nothing waits to be written, `source` is in the page cache, and as much memory as it takes has just been freed: the
-    host of a virtual machine hands out memory several times more slowly at its first use.
+    Nothing waits to be written, `source` is in the page cache, and twice as much memory as it takes has just been
+    freed: the host of a virtual machine hands out memory several times more slowly at its first use, and takes part of
+    what is freed back.
     """
     for path in remove:
         path.unlink(missing_ok=True)
     os.sync()
-    spare = source.with_name("spare")
-    subprocess.run(["cp", source, spare], check=True)
-    spare.unlink()
+    spares = [source.with_name("spare"), source.with_name("spare too")]
+    for spare in spares:
+        subprocess.run(["cp", source, spare], check=True)
+    for spare in spares:
+        spare.unlink()
 
 
 def one_round(folder: Path, source: Path, keys: tuple[X25519Identity, X25519Recipient]) -> dict[str, float]:
