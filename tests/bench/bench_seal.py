@@ -2,9 +2,9 @@
 
     python -m tests.bench.bench_seal [--mib 2048] [--rounds 5]
 
-Every round does all of it once, so that what else the machine does meets each alike; ratios are taken within a round,
-and their median is reported. The file is read once before, so that it is in the page cache; what was written is synced
-and removed between the measurements, outside the time.
+Every round does all of it once, in random order and each time from the same state, so that what else the machine does
+meets each alike; the ratios are those of the medians. The file is read once before, so that it is in the page cache;
+what was written is synced and removed between the measurements, outside the time.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import random
 import statistics
 import subprocess
 import sys
@@ -65,30 +66,31 @@ def settle(source: Path, *remove: Path) -> None:
 
 
 def one_round(folder: Path, source: Path, keys: tuple[X25519Identity, X25519Recipient]) -> dict[str, float]:
+    """Every measurement once, in random order, each from the same state: `source` and one sealed file, nothing else."""
     identity, recipient = [keys[0]], [keys[1]]
-    copy, sealed, opened = folder / "copy", folder / "sealed", folder / "opened"
+    copy, sealed, again, opened = (folder / name for name in ("copy", "sealed", "again", "opened"))
+    if not sealed.exists():
+        write_sealed(source, sealed, recipient, verify=False)
+    work: dict[str, Callable[[], object]] = {
+        "cp": lambda: subprocess.run(["cp", source, copy], check=True),
+        "seal": lambda: write_sealed(source, again, recipient, verify=False, flush=False),
+        "open": lambda: open_to_file(sealed, opened, identity, flush=False),
+        "verify": lambda: verify_sealed(sealed, identity),
+        "cp + sync": lambda: (subprocess.run(["cp", source, copy], check=True), _flush(copy)),
+        "seal, verify, flush": lambda: write_sealed(source, again, recipient),
+        "open, flush": lambda: open_to_file(sealed, opened, identity),
+    }
     seconds: dict[str, float] = {}
-    settle(source)
-    seconds["cp"] = timed(lambda: subprocess.run(["cp", source, copy], check=True))
-    settle(source, copy)
-    seconds["seal"] = timed(lambda: write_sealed(source, sealed, recipient, verify=False, flush=False))
-    settle(sealed)
-    seconds["open"] = timed(lambda: open_to_file(sealed, opened, identity, flush=False))
-    settle(sealed, opened)
-    seconds["verify"] = timed(lambda: verify_sealed(sealed, identity))
+    for name in random.sample(list(work), len(work)):
+        settle(source, copy, again, opened)
+        seconds[name] = timed(work[name])
+    settle(source, copy, again, opened)
 
     def one_tensor() -> None:
         with open_sealed(sealed, identity) as reader:
             reader[f"layer.{len(reader.tensors()) // 2}.weight"]
 
     seconds["tensor"] = statistics.median(timed(one_tensor) for _ in range(9))
-    settle(source, sealed)
-    seconds["cp + sync"] = timed(lambda: (subprocess.run(["cp", source, copy], check=True), _flush(copy)))
-    settle(source, copy)
-    seconds["seal, verify, flush"] = timed(lambda: write_sealed(source, sealed, recipient))
-    settle(sealed)
-    seconds["open, flush"] = timed(lambda: open_to_file(sealed, opened, identity))
-    settle(source, opened, sealed)
     return seconds
 
 
@@ -128,7 +130,7 @@ def report(rounds: list[dict[str, float]], mib: int, memory: float | None, load:
     lines = [
         f"{mib} MiB of safetensors in the page cache, {os.cpu_count()} cores, Python {platform.python_version()}, "
         f"{platform.system()} {platform.release()}, load average {load:.1f} before it began; medians of "
-        f"{len(rounds)} rounds, each ratio within its round (lowest to highest in brackets).",
+        f"{len(rounds)} rounds and their ratios (the lowest and highest of a round in brackets).",
         "",
         "| what | seconds | GB/s | ratio |",
         "|---|---|---|---|",
@@ -145,7 +147,8 @@ def report(rounds: list[dict[str, float]], mib: int, memory: float | None, load:
     for name, base in pairs:
         seconds = statistics.median(one[name] for one in rounds)
         ratios = sorted(one[name] / one[base] for one in rounds)
-        spread = "" if name == base else f"{statistics.median(ratios):.2f} × {base} ({ratios[0]:.2f}–{ratios[-1]:.2f})"
+        ratio = seconds / statistics.median(one[base] for one in rounds)
+        spread = "" if name == base else f"{ratio:.2f} × {base} ({ratios[0]:.2f}–{ratios[-1]:.2f})"
         lines.append(f"| {name} | {seconds:.2f} | {mib * 1.048576e-3 / seconds:.2f} | {spread} |")
     tensor = statistics.median(one["tensor"] for one in rounds)
     lines += ["", f"One tensor of 16 MiB, opening the file included: {tensor * 1000:.1f} ms."]
