@@ -64,6 +64,9 @@ def make_window(qtbot: QtBot, home: Path) -> Iterator[Callable[[], Window]]:
         window.resize(1440, 900)
         with qtbot.waitSignal(window.jobs.loaded, timeout=15_000):
             window.show()
+        # a screen without a window manager leaves it to the program which window has the keyboard
+        window.activateWindow()
+        qtbot.waitUntil(window.isActiveWindow, timeout=5_000)
         return window
 
     yield make
