@@ -19,11 +19,11 @@ from guardapp.desktop.deidentify.policy_files import NO_TABLE, fit, write_rules
 from guardapp.desktop.deidentify.review import Review
 from guardapp.desktop.deidentify.rule_sheet import ask_rule
 from guardapp.desktop.deidentify.rules import Draft
-from guardapp.desktop.deidentify.scrolling import scrolling
 from guardapp.desktop.deidentify.settings_step import SettingsStep
 from guardapp.desktop.deidentify.start_step import StartStep
 from guardapp.desktop.deidentify.table_desk import TableDesk, rows_a_page
 from guardapp.desktop.kit import Button, Footer, IconButton, Steps
+from guardapp.desktop.kit.scrolling import scrolling
 from guardapp.desktop.page import Page, Services
 from guardapp.errors import GuardError
 from guardapp.resource_files import resource

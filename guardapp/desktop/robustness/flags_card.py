@@ -10,8 +10,8 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from guardapp.desktop.i18n import tr
 from guardapp.desktop.kit import Banner, Button, Card, CheckLine, Chip, Icon, Label, RichLabel, clear, column, hline
+from guardapp.desktop.kit.scrolling import scrolling
 from guardapp.desktop.robustness.finding import Finding
-from guardapp.desktop.robustness.scrolling import scrolling
 from guardapp.desktop.theme import tokens
 
 _TONES = {"red": "danger", "amber": "warning"}

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QSizePolicy, QStackedWidget
 from guardapp.desktop import wording
 from guardapp.desktop.i18n import tr
 from guardapp.desktop.kit import Button, Combo, Footer, Label, Segmented, Steps
+from guardapp.desktop.kit.scrolling import scrolling
 from guardapp.desktop.page import Page, Services
 from guardapp.desktop.pages import PAGES
 from guardapp.desktop.robustness import reading
@@ -22,7 +23,6 @@ from guardapp.desktop.robustness.finding import data_label, model_label
 from guardapp.desktop.robustness.input_step import InputStep, Training
 from guardapp.desktop.robustness.result_view import ResultView
 from guardapp.desktop.robustness.review import Review
-from guardapp.desktop.robustness.scrolling import scrolling
 from guardapp.desktop.robustness.settings_step import SettingsStep
 from guardapp.errors import GuardError
 
