@@ -251,6 +251,8 @@ def main() -> None:
     if hasattr(os, "nice"):
         os.nice(10)  # the window comes first where processors are few
     Session(output).serve(sys.stdin)
+    # Arrow may still read ahead in a thread of its own, which would abort an interpreter that winds itself down
+    os._exit(0)
 
 
 if __name__ == "__main__":

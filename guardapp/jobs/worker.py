@@ -179,4 +179,7 @@ def _end_now() -> NoReturn:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    status = main(sys.argv[1:])
+    sys.stderr.flush()
+    # libraries may still have threads of their own, which would abort an interpreter that winds itself down
+    os._exit(status)
