@@ -179,7 +179,7 @@ def spoken(path: Path) -> set[str]:
     return {
         text
         for text in found
-        if WORD.search(text.replace(VALUE, ""))
+        if WORD.search(re.sub(r"\{\w+\}", "", text.replace(VALUE, "")))
         and text not in NAMES | PUT_TOGETHER | FOR_PROGRAMMERS
         and not text.startswith("ph.")
     }

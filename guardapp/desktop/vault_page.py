@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QVBoxLayout
 
 from guardapp.desktop.home_cards import BudgetLine
+from guardapp.desktop.i18n import Key
 from guardapp.desktop.kit.buttons import Button
 from guardapp.desktop.kit.fields import Choice, Combo
 from guardapp.desktop.kit.labels import Label
@@ -260,11 +261,12 @@ class VaultPage(Page):
             lambda lost: confirm(
                 self.window(),
                 "Delete the key {name}?",
-                lost,
+                "{lost}",
                 "Delete the key",
                 lambda: self._vault.act(lambda vault: vault.delete(name)),
                 icon="ph.trash",
                 name=name,
+                lost=Key(lost),
             ),
         )
 

@@ -7,14 +7,15 @@ import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Literal
 
 import pytest
 import shiboken6
-from PySide6.QtCore import QCoreApplication, QEvent, QThread, QTimer
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtCore import QCoreApplication, QEvent, Qt, QThread, QTimer
+from PySide6.QtWidgets import QApplication, QLineEdit, QMenu, QScrollArea, QWidget
 from pytestqt.qtbot import QtBot
 
-from guardapp.desktop.i18n import speech
+from guardapp.desktop.i18n import speech, tr
 from guardapp.desktop.settings import Settings
 from guardapp.desktop.start import dress
 from guardapp.desktop.theme.state import theme
@@ -79,6 +80,90 @@ def make_window(qtbot: QtBot, home: Path) -> Iterator[Callable[[], Window]]:
 @pytest.fixture
 def window(make_window: Callable[[], Window]) -> Window:
     return make_window()
+
+
+class Hand:
+    """One person at the window: reads one language, and uses the mouse or the keyboard, never both."""
+
+    def __init__(self, qtbot: QtBot, window: Window, language: Literal["en", "zh"], mouse: bool) -> None:
+        self._qtbot, self._window = qtbot, window
+        self.language, self.mouse = language, mouse
+
+    def press(self, button: QWidget) -> None:
+        """Click it, or come to it by Tab and press Space."""
+        assert button.isVisible() and button.isEnabled(), f"{button.accessibleName()} cannot be pressed"
+        if self.mouse:
+            self._scroll_to(button)
+            self._qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+        else:
+            self.reach(button)
+            self._qtbot.keyClick(button, Qt.Key.Key_Space)
+
+    def write(self, field: QLineEdit, text: str) -> None:
+        """Replace what is in a field."""
+        if self.mouse:
+            self._scroll_to(field)
+            self._qtbot.mouseClick(field, Qt.MouseButton.LeftButton)
+            self._qtbot.mouseDClick(field, Qt.MouseButton.LeftButton)
+        else:
+            self.reach(field)
+        self._qtbot.keyClick(field, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+        self._qtbot.keyClicks(field, text)
+        assert field.text() == text
+
+    def reach(self, widget: QWidget) -> None:
+        """Press Tab until the widget has the keyboard."""
+        seen: list[str] = []
+        # a screen without a window manager leaves it to us that a question, and then the window, gets the keyboard
+        widget.window().activateWindow()
+        self._qtbot.waitUntil(widget.window().isActiveWindow, timeout=5_000)
+        for _ in range(120):
+            if widget.hasFocus():
+                return
+            at = QApplication.focusWidget() or self._window
+            self._qtbot.keyClick(at, Qt.Key.Key_Tab)
+            now = QApplication.focusWidget()
+            seen.append(f"{type(now).__name__} {now.accessibleName() if now else ''}")
+        raise AssertionError(f"Tab never came to {type(widget).__name__} {widget.accessibleName()}: {seen[:40]}")
+
+    def choose(self, menu: QMenu, text: str) -> None:
+        """Take an entry, named by its English text, of an open menu."""
+        entry = next(action for action in menu.actions() if action.text() == tr(text))
+        if self.mouse:
+            self._qtbot.mouseClick(menu, Qt.MouseButton.LeftButton, pos=menu.actionGeometry(entry).center())
+            return
+        for _ in menu.actions():
+            if menu.activeAction() is entry:
+                break
+            self._qtbot.keyClick(menu, Qt.Key.Key_Down)
+        assert menu.activeAction() is entry
+        self._qtbot.keyClick(menu, Qt.Key.Key_Return)
+
+    def look(self, looking: ModuleType, *names: str) -> None:
+        """Nothing is cut; a Chinese window has no English sentence but the `names` that the person gave."""
+        self._qtbot.waitUntil(lambda: looking.clipped(self._window) == [], timeout=5_000)
+        if self.language == "zh":
+            left = [text for text in looking.english(self._window) if not any(name in text for name in names)]
+            assert left == []
+
+    def _scroll_to(self, widget: QWidget) -> None:
+        parent = widget.parentWidget()
+        while parent is not None:
+            if isinstance(parent, QScrollArea):
+                parent.ensureWidgetVisible(widget)
+            parent = parent.parentWidget()
+        QApplication.processEvents()
+        assert not widget.visibleRegion().isEmpty(), f"{widget.accessibleName()} is out of sight"
+
+
+@pytest.fixture(params=["en-mouse", "en-keyboard", "zh-mouse", "zh-keyboard"])
+def hand(request: pytest.FixtureRequest, page: QWidget, qtbot: QtBot) -> Hand:
+    """Each of four people in turn, at the window of the test's `page`."""
+    language, by = request.param.split("-")
+    speech().choose(language)
+    window = page.window()
+    assert isinstance(window, Window)
+    return Hand(qtbot, window, language, by == "mouse")
 
 
 @pytest.fixture(scope="session")

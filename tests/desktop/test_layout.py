@@ -6,7 +6,8 @@ from types import ModuleType
 from typing import Literal
 
 import pytest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QEvent, QObject
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from guardapp.desktop.i18n import speech
@@ -55,3 +56,28 @@ def test_no_english_sentence_is_left_in_a_chinese_window(
         window.dock.set_open(dock_open)
         QApplication.processEvents()
         assert looking.english(window) == []
+
+
+class _Windows(QObject):
+    """Counts what appears as a window of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: list[str] = []
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Show and isinstance(watched, QWidget) and watched.isWindow():
+            self.shown.append(type(watched).__name__)
+        return False
+
+
+def test_no_page_flashes_a_window_of_its_own_while_it_is_made(window: Window) -> None:
+    seen = _Windows()
+    QApplication.instance().installEventFilter(seen)  # type: ignore[union-attr]
+    try:
+        for name in NAMES:
+            window.show_page(name)
+            QApplication.processEvents()
+    finally:
+        QApplication.instance().removeEventFilter(seen)  # type: ignore[union-attr]
+    assert seen.shown == []

@@ -23,6 +23,7 @@ from guardapp.desktop.checkpoints.tensor_card import Tensor, TensorModel, as_csv
 from guardapp.desktop.i18n import speech
 from guardapp.desktop.kit import CheckLine, Chip, Label
 from guardapp.desktop.window import Window
+from guardapp.language import translate
 from guardapp.seal.keys import recipient
 from guardapp.seal.sealed import write_sealed
 from guardapp.seal.signing import sign
@@ -426,3 +427,35 @@ def test_the_sample_opens_in_protect(page: CheckpointsPage, qtbot: QtBot) -> Non
     page.open_sample()
     qtbot.waitUntil(lambda: len(page.protect.tensors.model.tensors) == 2, timeout=20_000)
     assert page.protect.primary.isEnabled()
+
+
+# -- the whole way -----------------------------------------------------------------------------------------------------
+
+
+def test_the_whole_way_in_either_language_by_mouse_or_by_keyboard(
+    page: CheckpointsPage, qtbot: QtBot, model: Path, looking: ModuleType, hand: Any
+) -> None:
+    hand.look(looking)
+    hand.press(page.cards["protect"])
+    ready(page, qtbot, model)
+    qtbot.waitUntil(lambda: len(page.protect.tensors.model.tensors) == 3, timeout=20_000)
+    hand.look(looking, "model.s")
+    hand.press(page.protect.primary)
+    hand.look(looking, "model.s")
+    hand.press(page.protect.primary)
+    qtbot.waitUntil(lambda: page.protect.part is page.protect.written, timeout=JOB)
+    hand.look(looking, "model.s")
+    sealed = page.protect.row.folder / "model.sealed"
+    hand.press(page.cards["open"])
+    page.open_file(sealed)
+    qtbot.waitUntil(lambda: page.open.part is page.open.settings, timeout=20_000)
+    hand.look(looking, "model.s")
+    hand.press(page.open.primary)
+    qtbot.waitUntil(lambda: page.open.part is page.open.written, timeout=JOB)
+    hand.look(looking, "model.s")
+    assert (page.open.row.folder / "model.safetensors").read_bytes() == model.read_bytes()
+    hand.press(page.cards["verify"])
+    page.open_file(sealed)
+    qtbot.waitUntil(lambda: page.verify.part is page.verify.result, timeout=JOB)
+    hand.look(looking, "model.s")
+    assert said(page.verify.verdict).startswith(translate("Not signed", hand.language))

@@ -24,6 +24,7 @@ from guardapp.desktop.i18n import speech
 from guardapp.desktop.kit import Label
 from guardapp.desktop.sheet import Sheet
 from guardapp.desktop.window import Window
+from guardapp.language import translate
 
 LEFT = Qt.MouseButton.LeftButton
 CTRL = Qt.KeyboardModifier.ControlModifier
@@ -450,3 +451,45 @@ def test_a_very_wide_table_opens_and_stays_small_in_the_window(
     qtbot.waitUntil(lambda: page.draft is not None and not page.desk.busy, timeout=30_000)
     assert page.settings_step.list.columns.rowCount() == 1_200
     assert page.settings_step.pair.rows.size <= 5
+
+
+def test_the_whole_way_in_either_language_by_mouse_or_by_keyboard(
+    page: DeidentifyPage, qtbot: QtBot, clinic: Path, hand: Any
+) -> None:
+    hand.look(looking)
+    opened(qtbot, page, clinic)
+    hand.look(looking)
+    columns = page.settings_step.list
+    if hand.mouse:
+        click_part(qtbot, page, "email", "rule")
+    else:
+        hand.reach(columns)
+        qtbot.keyClick(columns, Qt.Key.Key_Home)
+        qtbot.keyClick(columns, Qt.Key.Key_Return)
+    hand.choose(menu(), "Remove")
+    measured(qtbot, page)
+    slider = page.settings_step.figures.tradeoff.slider
+    before = page.draft.k if page.draft else 0
+    if hand.mouse:
+        qtbot.mouseClick(slider, LEFT, pos=QPoint(8, slider.height() // 2))
+    else:
+        hand.reach(slider)
+        qtbot.keyClick(slider, Qt.Key.Key_Left)
+    measured(qtbot, page)
+    assert page.draft is not None and page.draft.k > before
+    assert page.draft.columns["email"]["rule"] == "drop"
+    hand.press(page.primary)
+    assert page.step == REVIEW
+    hand.look(looking)
+    hand.write(page.review.name, "mine")
+    hand.press(page.primary)
+    finish(qtbot, page)
+    hand.look(looking)
+    job = page.jobs.row
+    assert job is not None and job.result is not None and job.name == "mine"
+    written = rows_of(job.folder / job.result["table"])
+    assert "email" not in written[0]
+    smallest = min(Counter((row["age"], row["sex"]) for row in written).values())
+    assert smallest >= page.draft.k
+    sentence = f"Every row looks like at least {smallest - 1} others"
+    assert page.outcome.verdict.headline.text() == translate(sentence, hand.language)

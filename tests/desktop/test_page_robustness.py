@@ -474,3 +474,52 @@ def test_a_strength_is_written_as_people_write_it() -> None:
 def test_a_reason_becomes_a_sentence() -> None:
     assert sentence("no answer changed") == "No answer changed."
     assert sentence("没有回答改变") == "没有回答改变。"
+
+
+def test_the_whole_way_in_either_language_by_mouse_or_by_keyboard(
+    page: RobustnessPage, qtbot: QtBot, looking: ModuleType, hand: Any
+) -> None:
+    page._go(INPUT)
+    box = page.input.training
+    if hand.mouse:
+        qtbot.mouseClick(box, LEFT)
+        view = box.view()
+        qtbot.waitUntil(view.isVisible, timeout=5_000)
+        qtbot.wait(
+            QApplication.doubleClickInterval() + 50
+        )  # a list does not take the click that opened it for a choice
+        place = view.visualRect(view.model().index(box.findText("short"), 0))
+        qtbot.mouseClick(view.viewport(), LEFT, pos=place.center())
+    else:
+        hand.reach(box)
+        for _ in range(box.count()):
+            if box.currentText() != "short":
+                qtbot.keyClick(box, Qt.Key.Key_Down)
+    assert box.currentText() == "short"
+    qtbot.waitUntil(lambda: page.input.images.path is not None, timeout=10_000)
+    hand.look(looking)
+    hand.press(page.primary)
+    settings = page.settings_step
+    hand.write(settings.strengths, "0.05, 0.1")
+    hand.press(settings.budgets["quick"])
+    hand.write(settings.limit, "30")
+    hand.look(looking)
+    hand.press(page.primary)
+    assert page.step == REVIEW
+    hand.look(looking)
+    hand.write(page.review.name, "mine")
+    hand.press(page.primary)
+    qtbot.waitUntil(lambda: page.step == RESULT, timeout=15_000)
+    qtbot.waitUntil(
+        lambda: page.shown_checks.finding is not None and page.shown_checks.finding.complete, timeout=60_000
+    )
+    hand.look(looking)
+    report = json.loads((row(page, "mine").folder / "report.json").read_text(encoding="utf-8"))
+    slider = page.result.checks.slider
+    if hand.mouse:
+        qtbot.mouseClick(slider, LEFT, pos=QPoint(slider.width() - 8, slider.height() // 2))
+    else:
+        hand.reach(slider)
+        qtbot.keyClick(slider, Qt.Key.Key_End)
+    assert figure(page, "whole") == share(report["curve"][-1]["robust_accuracy"])
+    hand.look(looking)

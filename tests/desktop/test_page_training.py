@@ -24,6 +24,7 @@ from guardapp.desktop.training.live import Live, at_least_one_digit, exponent, r
 from guardapp.desktop.training.page import DATA, JOB, REVIEW, SETTINGS, START, TrainingPage
 from guardapp.desktop.window import Window
 from guardapp.jobs.events import Facts, Metric
+from guardapp.language import translate
 from guardapp.vault.ledger import Ledger
 
 
@@ -287,6 +288,36 @@ def test_every_step_is_whole_named_and_reachable(
     assert (window.width(), window.height()) == (1120, 700)
     if language == "zh":
         assert "所作的保证" in texts(page)
+
+
+def test_the_whole_way_in_either_language_by_mouse_or_by_keyboard(
+    page: TrainingPage, qtbot: QtBot, digits: Path, hand: Any
+) -> None:
+    hand.look(looking)
+    page.open_file(digits)
+    qtbot.waitUntil(lambda: page._found is not None, timeout=20_000)
+    hand.write(page.data.bound, "400")
+    hand.look(looking)
+    hand.press(page.primary)
+    assert page.at == SETTINGS
+    predicted(page, qtbot)
+    hand.write(page.bench.panel.steps, "60")
+    hand.write(page.bench.panel.epsilon, "2")
+    predicted(page, qtbot)
+    hand.look(looking)
+    hand.press(page.primary)
+    assert page.at == REVIEW
+    hand.look(looking)
+    hand.press(page.primary)
+    qtbot.waitUntil(lambda: page.at == JOB, timeout=20_000)
+    ends(page, qtbot, "done", "failed")
+    assert page.job.row.state == "done", page.job.row.error
+    qtbot.waitUntil(lambda: page.bench.view.isVisible(), timeout=10_000)
+    hand.look(looking)
+    report = json.loads((page.job.row.folder / "report.json").read_text(encoding="utf-8"))
+    assert report["epsilon"] <= 2
+    assert f"ε = {rounded_up(report['epsilon'])}" in page.bench.hero.headline.text()
+    assert translate(report["statement"]["words"][0], hand.language) in texts(page.bench.promise)
 
 
 def test_curves_take_a_history_once_and_charge_whole_blocks() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
@@ -12,6 +14,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 import guardapp
+from guardapp.desktop.i18n import tr
 from guardapp.desktop.kit import Button, TableView, TextField
 from guardapp.desktop.sheet import Sheet
 from guardapp.desktop.theme.fonts import mono
@@ -43,8 +46,13 @@ def fill(qtbot: QtBot, of: Sheet, *texts: str) -> None:
         qtbot.keyClicks(field, text)
 
 
+def button(of: Sheet, name: str) -> Button:
+    """A button by its English name."""
+    return next(one for one in of.findChildren(Button) if one.accessibleName() == tr(name))
+
+
 def press(qtbot: QtBot, of: Sheet, name: str) -> None:
-    qtbot.mouseClick(next(b for b in of.findChildren(Button) if b.accessibleName() == name), LEFT)
+    qtbot.mouseClick(button(of, name), LEFT)
 
 
 def new_key(window: Window, page: VaultPage, qtbot: QtBot, name: str) -> None:
@@ -139,3 +147,29 @@ def test_a_fingerprint_is_whole_at_every_width(qtbot: QtBot, width: int, hidden:
     needed = QFontMetrics(mono("small")).horizontalAdvance("C06C 1EE2 93A1 5F08 77D0 2B4E 8D15 A6F9")
     assert view.columnWidth(2) >= needed + 20
     assert view.columnWidth(0) >= 160
+
+
+def test_the_whole_way_in_either_language_by_mouse_or_by_keyboard(
+    window: Window, page: VaultPage, qtbot: QtBot, looking: ModuleType, hand: Any
+) -> None:
+    hand.press(page._new)
+    asked = sheet(window)
+    hand.look(looking)
+    hand.write(asked.findChildren(TextField)[0], "me")
+    hand.press(button(asked, "Make the key"))
+    qtbot.waitUntil(lambda: window.vault.key_names == ["me"], timeout=15_000)
+    qtbot.waitUntil(lambda: page.table.model().rowCount() == 1, timeout=10_000)
+    if hand.mouse:
+        place = page.table.visualRect(page.table.model().index(0, 0))
+        qtbot.mouseClick(page.table.viewport(), LEFT, pos=place.center())
+    else:
+        hand.reach(page.table)
+        qtbot.keyClick(page.table, Qt.Key.Key_Home)
+    hand.press(page._copy)
+    assert QApplication.clipboard().text().startswith("age1")
+    hand.press(page._delete)
+    qtbot.waitUntil(lambda: bool([one for one in window.findChildren(Sheet) if one.isVisible()]), timeout=10_000)
+    hand.look(looking)
+    hand.press(button(sheet(window), "Delete the key"))
+    qtbot.waitUntil(lambda: window.vault.key_names == [], timeout=15_000)
+    hand.look(looking)

@@ -327,8 +327,7 @@ class VerifyMode(Mode):
 
 
 _LIMITS = {
-    "success": "This shows who signed it and that it is whole. It does not say that the model is accurate or free of "
-    "backdoors.",
+    "success": "This shows who signed it and that it is whole, not that the model is accurate or free of backdoors.",
     "warning": "Nothing here shows who made it, nor that the model is accurate or free of backdoors.",
     "danger": "It is changed or damaged, so it is not opened from here. Get it again from where it came.",
 }

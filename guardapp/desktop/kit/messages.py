@@ -55,7 +55,8 @@ class Banner(SoftFrame):
         color = _TONE_COLOR[tone]
         self.title = Label(title, "strong", color, wrap=True, **values)
         self.text = Label(text, "small", "text", wrap=True, **values)
-        self.text.setVisible(bool(text))
+        if not text:
+            self.text.hide()  # showing it before it has a parent would open a window of its own
         head = QHBoxLayout()
         head.setSpacing(tokens.space(2))
         mark = Icon(icon or _TONE_ICON[tone], color, tokens.icon_size("title"))
@@ -138,7 +139,7 @@ class VerdictCard(SoftFrame):
         super().__init__("neutral")
         self.setMinimumHeight(tokens.height("verdict"))
         self._icon = Icon("ph.shield-check-fill", "success", tokens.icon_size("verdict"))
-        self.headline = ElidedLabel("", "hero")
+        self.headline = Label("", "hero", wrap=True)
         self.sentence = RichLabel("", "body")
         texts = QVBoxLayout()
         texts.setSpacing(tokens.space(1))
