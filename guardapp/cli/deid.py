@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from guardapp.cli import print_json
+from guardapp.cli.vault_access import passphrase_options, unlocked_vault
 from guardapp.errors import GuardError, from_os_error
 
 _FILE = click.Path(path_type=Path)
@@ -103,6 +104,51 @@ def run_(file: Path, policy: Path, out: Path, as_json: bool) -> None:
         print(result.headline)
         print(out / str(result.model_dump()["table"]))
         print(out / "report.html")
+
+
+@deid.command("reveal")
+@click.argument("file", type=_FILE)
+@click.option("--policy", "policy", type=_FILE, required=True, help="The policy that the file was protected with.")
+@click.option("-o", "--output", type=_FILE, required=True, help="The new file (.csv, .csv.gz or .parquet).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@passphrase_options
+def reveal_(
+    file: Path,
+    policy: Path,
+    output: Path,
+    as_json: bool,
+    passphrase_file: Path | None,
+    passphrase_fd: int | None,
+) -> None:
+    """Turn reversible tokens back into values, for the holder of the key; the audit log keeps that it was done.
+
+    \b
+    Example:
+      guardapp deid reveal protected/clinic.csv --policy policy.yaml -o revealed.csv
+    """
+    from guardapp.deid.policy import load_policy
+    from guardapp.deid.reveal import reveal
+
+    asked = load_policy(policy)
+    vault = unlocked_vault(passphrase_file, passphrase_fd)
+    # never made here: a key that is made now has made no token
+    key = vault.private(asked.key)
+    info = vault.info(asked.key)
+    if info.type != "pseudonym":
+        raise GuardError(
+            f"The key “{info.name}” cannot reveal tokens",
+            f"it is of the type {info.type}",
+            "Name the key that made them under key in the policy.",
+            "vault.wrong-type",
+        )
+    # said before it is done, so that nothing is revealed unseen
+    vault.audit.append("tokens-revealed", file.name, key=info.name, fingerprint=info.fingerprint)
+    found = reveal(file, asked, key, output)
+    if as_json:
+        print_json({"out": str(output), **found._asdict()})
+    else:
+        print(f"{found.cells:,} cells of {', '.join(found.columns)} in {found.rows:,} rows were turned back.")
+        print(output)
 
 
 @deid.command("check")

@@ -103,7 +103,9 @@ class RuleWithOptions(Part):
         return [name for name in type(self).model_fields if getattr(self, name) is not None]
 
 
-PlainRule = Literal["drop", "redact", "mask", "pseudonym", "keep"]
+PlainRule = Literal["drop", "redact", "mask", "pseudonym", "token", "keep"]
+KEYED = ("pseudonym", "token")
+"""Rules that give equal values an equal replacement under a key of the vault."""
 
 
 class Column(Part):
@@ -121,9 +123,9 @@ class Column(Part):
         if self.hierarchy is not None and self.role != "quasi":
             raise ValueError("only a column with role quasi has a hierarchy")
         if self.role == "direct" and self.rule == "keep":
-            raise ValueError("a direct identifier cannot be kept; drop, redact, mask or pseudonym it")
-        if self.role == "quasi" and self.rule == "pseudonym":
-            raise ValueError("a pseudonym of a quasi-identifier cannot be generalised; make its role direct")
+            raise ValueError("a direct identifier cannot be kept; drop, redact, mask, pseudonym or token it")
+        if self.role == "quasi" and self.rule in KEYED:
+            raise ValueError(f"a {self.rule} of a quasi-identifier cannot be generalised; make its role direct")
         return self
 
     @property
@@ -215,7 +217,9 @@ class Policy(Part):
     columns: dict[str, Column] = Field(min_length=1)
     models: list[Model] = Field(default_factory=list)
     search: Search = Field(default_factory=Search)
-    key: str = Field(DEFAULT_KEY, min_length=1, max_length=120, description="Vault key that makes the pseudonyms.")
+    key: str = Field(
+        DEFAULT_KEY, min_length=1, max_length=120, description="Vault key that makes pseudonyms and tokens."
+    )
 
     @model_validator(mode="after")
     def _together(self) -> Policy:
@@ -250,7 +254,7 @@ class Policy(Part):
 
     @property
     def needs_key(self) -> bool:
-        return any(column.effective_rule == "pseudonym" for column in self.columns.values())
+        return any(column.effective_rule in KEYED for column in self.columns.values())
 
 
 def refuse_later(policy: Policy) -> None:

@@ -33,6 +33,7 @@ CURVE_KS = (2, 3, 5, 7, 10, 15, 20, 30, 50, 100)
 
 _STATES = {
     "pseudonym": "pseudonym",
+    "token": "pseudonym",
     "redact": "suppress",
     "mask": "suppress",
     "redact_text": "suppress",

@@ -16,7 +16,7 @@ from guardapp.deid.classes import Classes, classes
 from guardapp.deid.coding import Coded, code_columns, encode, watched
 from guardapp.deid.hierarchies import place
 from guardapp.deid.mondrian import Sensitive, partition
-from guardapp.deid.policy import Policy
+from guardapp.deid.policy import KEYED, Policy
 from guardapp.deid.risk import Risk, risk
 from guardapp.deid.rules import rule_for
 from guardapp.deid.utility import Utility, utility
@@ -170,9 +170,9 @@ def recode(policy: Policy, coded: dict[str, Coded], progress: Progress, k: int |
 
 
 def _ruled(name: str, policy: Policy, coded: Coded) -> Coded:
-    """The column after its own rule, which comes before any grouping; pseudonyms are left out, they merge no values."""
-    pseudonym = policy.columns[name].effective_rule == "pseudonym"
-    rule = None if pseudonym else rule_for(name, policy.columns[name], None)
+    """The column after its own rule, which comes before any grouping; not a keyed one, which merges no values."""
+    keyed = policy.columns[name].effective_rule in KEYED
+    rule = None if keyed else rule_for(name, policy.columns[name], None)
     if rule is None:
         return coded
     known = [value for value in coded.values if value is not None]

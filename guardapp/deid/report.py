@@ -18,6 +18,7 @@ _RULES = {
     "redact": "Covered",
     "mask": "Masked",
     "pseudonym": "Keyed pseudonym",
+    "token": "Reversible token",
     "generalise": "Generalised",
     "top_bottom_code": "Extremes bounded",
     "redact_text": "Covered inside text",
@@ -60,7 +61,7 @@ def write_report(
             "k-anonymity hides who a row belongs to. It does not hide what all rows of a group have in common.",
             "Free text is searched for the kinds that were asked for. People named in other words are not found.",
             "Two releases of the same people, each safe by itself, can give away more together.",
-            "Whoever holds the pseudonym key can test whether a value belongs to a pseudonym.",
+            "Whoever holds the key can test whether a value belongs to a pseudonym, and can turn tokens back.",
         ]
     )
     if report["escaped_cells"]:

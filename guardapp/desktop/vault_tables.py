@@ -31,6 +31,7 @@ _EVENTS = {
     "backup-made": "The vault was backed up",
     "backup-restored": "The vault was restored",
     "signed": "A folder was signed",
+    "tokens-revealed": "Tokens were revealed",
     "budget-set": "A budget was set",
     "job-done": "A job was done",
     "job-failed": "A job failed",

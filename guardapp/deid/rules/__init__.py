@@ -12,6 +12,7 @@ from guardapp.deid.rules.coarsening import date_to, number_to_range, top_bottom
 from guardapp.deid.rules.masking import mask, redact
 from guardapp.deid.rules.pseudonym import pseudonyms
 from guardapp.deid.rules.text import redact_text
+from guardapp.deid.rules.token import tokens
 
 Rule = Callable[[Sequence[str]], list[str]]
 
@@ -19,7 +20,7 @@ Rule = Callable[[Sequence[str]], list[str]]
 def rule_for(name: str, column: Column, key: bytes | None) -> Rule | None:
     """The rule of column `name`, or None where its cells are kept (or the whole column is dropped).
 
-    key: 32 bytes, needed where the policy asks for pseudonyms
+    key: 32 bytes, needed where the policy asks for pseudonyms or tokens
     """
     chosen = column.effective_rule
     options = column.rule if isinstance(column.rule, RuleWithOptions) else None
@@ -28,6 +29,9 @@ def rule_for(name: str, column: Column, key: bytes | None) -> Rule | None:
     if chosen == "pseudonym":
         assert key is not None
         return pseudonyms(key, name)
+    if chosen == "token":
+        assert key is not None
+        return tokens(key, name)
     if chosen == "mask":
         return mask(options.mask if options else None)
     if options and options.generalise:

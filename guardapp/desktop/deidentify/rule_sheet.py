@@ -15,6 +15,7 @@ _CHOICES = {
     "keep": Choice("keep", "Keep", "ph.equals"),
     "grouped": Choice("grouped", "Grouped as needed", "ph.arrows-in-line-horizontal"),
     "pseudonym": Choice("pseudonym", "Pseudonym", "ph.key"),
+    "token": Choice("token", "Reversible token", "ph.key"),
     "mask": Choice("mask", "Mask characters", "ph.eye-slash"),
     "ranges": Choice("ranges", "Ranges", "ph.arrows-in-line-horizontal"),
     "bounds": Choice("bounds", "Bound the extremes", "ph.arrows-in-line-horizontal"),
@@ -100,7 +101,7 @@ def _offered(role: str, numeric: bool) -> list[str]:
     if role == "quasi":
         return ["grouped", "ranges" if numeric else "ends", "redact", "drop"]
     kinds = [] if role == "direct" else ["keep"]
-    kinds += ["pseudonym"] if role != "sensitive" else []
+    kinds += ["pseudonym", "token"] if role != "sensitive" else []
     return [*kinds, "mask", *(["ranges", "bounds"] if numeric else []), "redact", "drop"]
 
 

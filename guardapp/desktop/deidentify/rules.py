@@ -86,7 +86,7 @@ class Draft:
 
     @property
     def needs_key(self) -> bool:
-        return any(rule_name(column) == "pseudonym" for column in self._now.columns.values())
+        return any(rule_name(column) in ("pseudonym", "token") for column in self._now.columns.values())
 
     @property
     def suppression_limit(self) -> float | None:
@@ -211,6 +211,7 @@ _PLAIN = {
     "redact": ("suppress", "Cover"),
     "redact_text": ("suppress", "Cover inside text"),
     "pseudonym": ("pseudonym", "Pseudonym"),
+    "token": ("pseudonym", "Reversible token"),
 }
 
 
@@ -248,7 +249,7 @@ def options(role: str, type_name: str, current: Mapping[str, Any]) -> list[Optio
         pairs += [("redact", None), ("drop", None)]
     else:
         pairs = [] if role == "direct" else [(None, None)]
-        pairs += [("pseudonym", None)] if role != "sensitive" else []
+        pairs += [("pseudonym", None), ("token", None)] if role != "sensitive" else []
         pairs += [({"mask": {"keep_first": 0, "keep_last": 4, "sign": "*"}}, None)]
         pairs += [({"generalise": options}, None) for options in _GENERALISE.get(type_name, [])]
         pairs += [("redact", None), ("drop", None)]

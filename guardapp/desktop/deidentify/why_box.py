@@ -29,6 +29,7 @@ _CHANGED = {
 }
 _RULES = {
     "pseudonym": "A keyed pseudonym keeps rows linkable.",
+    "token": "A token can be turned back by whoever holds the key.",
     "drop": "The column is left out of the new file.",
     "mask": "Covered characters keep the length of the value.",
     "redact": "Every value is covered whole.",
@@ -85,7 +86,7 @@ class WhyBox(QFrame):
             shown = text if self._fits(text) or len(why) < 20 else None
         self.text.put(shown)
         self.text.setToolTip(whole)
-        if rule == "pseudonym":
+        if rule in ("pseudonym", "token"):
             self.key.say("Key: {key} (vault)", key=draft.key)
         else:
             self.key.put("")
