@@ -88,6 +88,7 @@ PUT_TOGETHER = {
 
 FOR_PROGRAMMERS = {
     "a pseudonym key has 32 bytes",
+    "a token key is derived from 32 bytes",
     "an X25519 key has 32 bytes",
     "not a line of a journal",
     f"facts of more than {VALUE} bytes",
