@@ -27,7 +27,8 @@ def starting_text(profile: Profile) -> str:
         "# Review every line: what is suggested rests on names, patterns and checksums, and can be wrong.",
         "# A column that is not named here is refused, never passed through.",
         "# Roles: direct (names a person), quasi (does so in combination), sensitive (must not be learnt), other.",
-        "# Rules: drop, redact, mask, pseudonym, keep, {generalise: …}, {top_bottom_code: …}, {redact_text: …}.",
+        "# Rules: drop, redact, mask, pseudonym, token (reversible), keep,",
+        "# {generalise: …}, {top_bottom_code: …}, {redact_text: …}.",
         "version: 1",
         "columns:",
     ]
@@ -41,7 +42,7 @@ def starting_text(profile: Profile) -> str:
         lines.append("models: []  # no column has the role quasi, so there is no group to hide in")
     lines += [
         "search: {engine: local}",
-        f"key: {_flow(fields['key'])}  # the vault key that makes pseudonyms; made on first use",
+        f"key: {_flow(fields['key'])}  # the vault key that makes pseudonyms and tokens; made on first use",
     ]
     return "\n".join(lines) + "\n"
 

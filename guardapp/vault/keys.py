@@ -5,7 +5,7 @@
 | x25519    | `age1…`                | `AGE-SECRET-KEY-1…`    | sealing to it, opening with it             |
 | rsa       | PEM, 3072 bits or more | PEM (PKCS #8)          | the same, where RSA is asked for           |
 | signing   | PEM, P-256 (384, 521)  | PEM (PKCS #8)          | signing and verifying                      |
-| pseudonym | none                   | 32 bytes               | the keyed pseudonyms of de-identification  |
+| pseudonym | none                   | 32 bytes               | pseudonyms and tokens of de-identification |
 """
 
 from __future__ import annotations

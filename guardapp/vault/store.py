@@ -277,8 +277,8 @@ class Vault:
             "x25519": f"Files that only “{info.name}” can open will stay closed for ever.",
             "rsa": f"Files that only “{info.name}” can open will stay closed for ever.",
             "signing": f"Nothing more can be signed as “{info.name}”. Earlier signatures stay valid.",
-            "pseudonym": f"The same people will get other pseudonyms: new tables cannot be joined with those made with "
-            f"“{info.name}”.",
+            "pseudonym": f"Tokens made with “{info.name}” can never be turned back, and the same people will get other "
+            "pseudonyms: new tables cannot be joined with earlier ones.",
         }[info.type]
 
     def _add(self, name: str, material: Material, event: str) -> KeyInfo:

@@ -113,7 +113,7 @@ class _Group(QWidget):
             words = draft.treatment(name).words
             rule = tr(words.key, **words.values)
             beside = f"（{rule}）" if speech().language == "zh" else f" ({rule})"
-            shown.append(name if look in ("keep", "pseudonym") else f"{name}{beside}")
+            shown.append(name if words.key in ("Keep", "Pseudonym") else f"{name}{beside}")
         text = Label("", "body", "text", wrap=True)
         text.put(("、" if speech().language == "zh" else ", ").join(shown) + (" …" if len(names) > 40 else ""))
         lines.addWidget(text)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 ROLES = ("direct", "quasi", "sensitive", "other")
+KEYED = ("pseudonym", "token")
+"""Rules that need a key of the vault."""
 _GONE = ("drop", "redact", "redact_text")
 _FACTORS = (0.4, 0.6, 0.8, 1, 1.4, 2, 3, 4)
 _SURE = 0.9
@@ -86,7 +88,7 @@ class Draft:
 
     @property
     def needs_key(self) -> bool:
-        return any(rule_name(column) in ("pseudonym", "token") for column in self._now.columns.values())
+        return any(rule_name(column) in KEYED for column in self._now.columns.values())
 
     @property
     def suppression_limit(self) -> float | None:

@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent, QTextDocument
 from PySide6.QtWidgets import QFrame, QVBoxLayout
 
-from guardapp.desktop.deidentify.rules import Draft, rule_name
+from guardapp.desktop.deidentify.rules import KEYED, Draft, rule_name
 from guardapp.desktop.i18n import on_language, speech, tr
 from guardapp.desktop.kit import ElidedLabel, Icon, Label, RichLabel, row
 from guardapp.desktop.theme import tokens
@@ -86,7 +86,7 @@ class WhyBox(QFrame):
             shown = text if self._fits(text) or len(why) < 20 else None
         self.text.put(shown)
         self.text.setToolTip(whole)
-        if rule in ("pseudonym", "token"):
+        if rule in KEYED:
             self.key.say("Key: {key} (vault)", key=draft.key)
         else:
             self.key.put("")
