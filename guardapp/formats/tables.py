@@ -5,6 +5,7 @@ What a missing value is: in Parquet, null. In CSV, an empty cell, given as the e
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -25,7 +26,7 @@ __all__ = ["Table", "Written", "open_table", "write_table"]
 BATCH_ROWS = 65536
 
 
-class Table:
+class Table(ABC):
     """An opened table.
 
     format:    "csv" or "parquet"
@@ -44,32 +45,32 @@ class Table:
         self.nbytes = path.stat().st_size
 
     @property
-    def rows(self) -> int | None:
-        raise NotImplementedError
+    @abstractmethod
+    def rows(self) -> int | None: ...
 
     @property
+    @abstractmethod
     def schema(self) -> pa.Schema:
         """Arrow names and types of the columns."""
-        raise NotImplementedError
 
+    @abstractmethod
     def batches(self, columns: list[str] | None = None, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         """The table in batches of at most `rows` rows, `columns` in the order asked for (None: all).
 
         CSV cells are strings exactly as written. GuardError when the file turns out damaged on the way.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def page(self, offset: int, limit: int) -> list[list[str]]:
         """Rows `offset` … `offset + limit` as text, for a preview; fewer at the end. Cheap anywhere in a large file."""
-        raise NotImplementedError
 
     def head(self, n: int) -> list[list[str]]:
         """The first `n` rows as text."""
         return self.page(0, n)
 
+    @abstractmethod
     def count_rows(self, progress: Callable[[int], None] | None = None) -> int:
         """The number of rows. `progress` is told how many more bytes were read, a piece at a time, and may raise."""
-        raise NotImplementedError
 
 
 class CsvTable(Table):

@@ -135,4 +135,5 @@ def test_a_worker_whose_supervisor_dies_is_gone_at_once(supervisor, tmp_path):
     process = psutil.Process(worker.pid)
     worker._stdin.close()
     process.wait(timeout=20)
+    assert not process.is_running()
     worker.end()

@@ -139,7 +139,10 @@ def test_a_wrong_passphrase_is_refused(home: Path, vault: Vault, wrong: str) -> 
 
 def test_a_passphrase_is_the_same_however_its_accents_are_typed(home: Path, vault: Vault) -> None:
     vault.set_passphrase("caf\u00e9 au lait")
-    Vault.open(home).unlock("cafe\u0301 au lait")
+    again = Vault.open(home)
+    assert again.locked
+    again.unlock("cafe\u0301 au lait")
+    assert not again.locked
 
 
 def test_a_short_passphrase_is_refused_and_changes_nothing(vault: Vault) -> None:
