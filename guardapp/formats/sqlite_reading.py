@@ -51,10 +51,9 @@ class SqliteTable:
             )
         ]
         self.table = table_errors.choose(self._path, names, table)
-        # hidden and generated columns are left out: the first are not data, the second are computed by expressions
+        # a generated column is an expression of the database's author
         columns = [
-            (str(row[1]), row[6])
-            for row in database.execute("SELECT * FROM pragma_table_xinfo(?)", (self.table,))
+            (str(row[1]), row[6]) for row in database.execute("SELECT * FROM pragma_table_xinfo(?)", (self.table,))
         ]
         for name, hidden in columns:
             if hidden:

@@ -13,9 +13,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from guardapp.errors import from_os_error
+from guardapp.formats.row_writing import write_json_lines, write_sqlite
+from guardapp.formats.workbook_writing import write_workbook
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+Format = Literal["csv", "parquet", "jsonl", "xlsx", "sqlite"]
+
+ENDINGS: dict[Format, str] = {
+    "csv": ".csv",
+    "parquet": ".parquet",
+    "jsonl": ".jsonl",
+    "xlsx": ".xlsx",
+    "sqlite": ".sqlite",
+}
 
 _FORMULA = r"^[=+\-@＝＋－＠\t\r\n]"
 _ONE_NUMBER = r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?"
@@ -34,10 +46,10 @@ def write_table(
     batches: Iterable[pa.RecordBatch],
     *,
     schema: pa.Schema | list[str],
-    format: Literal["csv", "parquet"],
+    format: Format,
     delimiter: str = ",",
 ) -> Written:
-    """Write `batches` to `path` as they come, in UTF-8; a path that ends in .gz is compressed.
+    """Write `batches` to `path` as they come, in UTF-8; CSV and JSON Lines are compressed where the path ends in .gz.
 
     schema: the columns' names and types, or only their names where all are strings
     In CSV a missing value is an empty cell. GuardError: what the operating system refuses (`disk.full` …).
@@ -49,6 +61,12 @@ def write_table(
     try:
         if format == "parquet":
             return _write_parquet(path, batches, schema)
+        if format == "xlsx":
+            return Written(write_workbook(path, batches, schema), 0)
+        if format == "jsonl":
+            return Written(write_json_lines(path, batches, schema), 0)
+        if format == "sqlite":
+            return Written(write_sqlite(path, batches, schema, path.stem), 0)
         return _write_csv(path, batches, schema, delimiter)
     except OSError as error:
         raise from_os_error(error, path) from error
