@@ -31,7 +31,11 @@ def shuffled(
     folder: Path,
     checkpoint: Callable[[], None] = lambda: None,
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of `batches` in random order. `rows`: about how many; `folder`: a new one for the parts, then removed."""
+    """The rows of `batches` in random order.
+
+    rows:   about how many there are
+    folder: a new one for the parts, removed at the end or on an error
+    """
     import pyarrow as pa
 
     files = 1

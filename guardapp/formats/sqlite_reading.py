@@ -69,7 +69,7 @@ class SqliteTable:
                 if storage == "blob":
                     raise table_errors.nested(self._path, name, "binary data")
                 if storage == "integer":
-                    kinds.add("int" if -(1 << 53) <= low and high <= 1 << 53 else "wide-int")
+                    kinds.add("int" if low >= -(1 << 53) and high <= 1 << 53 else "wide-int")
                 elif storage != "null":
                     kinds.add({"real": "float"}.get(storage, "text"))
             fields.append((name, arrow_type(kinds)))

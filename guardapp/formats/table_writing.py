@@ -34,6 +34,14 @@ _ONE_NUMBER = r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?"
 _PLAIN_NUMBER = f"^{_ONE_NUMBER}(–{_ONE_NUMBER})?$"
 
 
+def format_of(path: Path) -> Format:
+    """The format that a new file's name asks for; CSV where it says nothing."""
+    name = path.name.lower().removesuffix(".gz")
+    if name.endswith(".pq"):
+        return "parquet"
+    return next((form for form, ending in ENDINGS.items() if name.endswith(ending)), "csv")
+
+
 class Written(NamedTuple):
     """rows: how many; escaped: cells (and column names) that got an apostrophe so that no spreadsheet runs them."""
 
@@ -48,10 +56,12 @@ def write_table(
     schema: pa.Schema | list[str],
     format: Format,
     delimiter: str = ",",
+    title: str | None = None,
 ) -> Written:
     """Write `batches` to `path` as they come, in UTF-8; CSV and JSON Lines are compressed where the path ends in .gz.
 
     schema: the columns' names and types, or only their names where all are strings
+    title:  the table's name in a database; otherwise the file's
     In CSV a missing value is an empty cell. GuardError: what the operating system refuses (`disk.full` …).
     """
     import pyarrow as pa
@@ -66,7 +76,7 @@ def write_table(
         if format == "jsonl":
             return Written(write_json_lines(path, batches, schema), 0)
         if format == "sqlite":
-            return Written(write_sqlite(path, batches, schema, path.stem), 0)
+            return Written(write_sqlite(path, batches, schema, title or path.stem), 0)
         return _write_csv(path, batches, schema, delimiter)
     except OSError as error:
         raise from_os_error(error, path) from error

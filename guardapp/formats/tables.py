@@ -25,7 +25,7 @@ from guardapp.formats.workbook_reading import Workbook, is_workbook
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Table", "Written", "open_table", "write_table"]
+__all__ = ["Format", "Table", "Written", "open_table", "write_table"]
 
 BATCH_ROWS = 65536
 
@@ -186,13 +186,14 @@ def open_table(
             raise table_errors.empty(path)
         if is_parquet(path):
             return ParquetTable(path)
-        if is_sqlite(path):
-            return RowTable(path, "sqlite", SqliteTable(path, table))
-        if is_workbook(path):
-            return RowTable(path, "xlsx", Workbook(path, table))
-        # told that it is a CSV, nothing else is looked for
-        if encoding is delimiter is header is None and is_json_lines(path):
-            return RowTable(path, "jsonl", JsonLines(path))
+        # told how a CSV is written, nothing else is looked for
+        if not (encoding or delimiter or header is not None):
+            if is_sqlite(path):
+                return RowTable(path, "sqlite", SqliteTable(path, table))
+            if is_workbook(path):
+                return RowTable(path, "xlsx", Workbook(path, table))
+            if is_json_lines(path):
+                return RowTable(path, "jsonl", JsonLines(path))
     except OSError as error:
         raise from_os_error(error, path) from error
     return CsvTable(path, find_dialect(path, encoding=encoding, delimiter=delimiter, header=header))
