@@ -136,7 +136,13 @@ def run_(
 @deid.command("reveal")
 @click.argument("file", type=_FILE)
 @click.option("--policy", "policy", type=_FILE, required=True, help="The policy that the file was protected with.")
-@click.option("-o", "--output", type=_FILE, required=True, help="The new file (.csv, .csv.gz, .jsonl, .parquet, .xlsx or .sqlite).")
+@click.option(
+    "-o",
+    "--output",
+    type=_FILE,
+    required=True,
+    help="The new file (.csv, .csv.gz, .jsonl, .parquet, .xlsx or .sqlite).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @passphrase_options
 def reveal_(

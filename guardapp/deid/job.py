@@ -273,7 +273,8 @@ def _report(
         "escaped_cells": escaped,
         "groups": measured.groups,
         "meanings": {
-            "missing": "an empty cell (CSV, XLSX) or null (Parquet, SQLite; JSON Lines, also no key); it equals other missing cells and nothing else",
+            "missing": "an empty cell (CSV, XLSX), null (Parquet, SQLite), null or no key (JSON Lines); "
+            "it equals other missing cells and nothing else",
             "suppressed": "*",
         },
         "input": table.path.name,

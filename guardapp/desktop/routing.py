@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
-_TABLE_NAMES = {".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".xls", ".feather", ".arrow"}
+_TABLE_NAMES = {".csv", ".tsv", ".txt", ".parquet", ".jsonl", ".ndjson", ".xlsx", ".sqlite", ".sqlite3", ".db"}
 _CHECKPOINT_NAMES = {
     ".safetensors",
     ".pt",
@@ -115,6 +115,8 @@ def _by_name(path: Path) -> str:
     name = path.suffix.lower()
     if name in _CHECKPOINT_NAMES:
         return "checkpoints"
-    if name in _TABLE_NAMES | _PICTURES or path.name.lower().endswith((".csv.gz", ".tsv.gz", ".parquet.gz")):
+    if name in _TABLE_NAMES | _PICTURES or path.name.lower().endswith(
+        (".csv.gz", ".tsv.gz", ".jsonl.gz", ".parquet.gz")
+    ):
         return "deidentify"
     return "training" if name == ".npz" else ""

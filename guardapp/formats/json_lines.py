@@ -107,7 +107,7 @@ class JsonLines:
             found = json.loads(line.decode("utf-8"), object_pairs_hook=_pairs, parse_constant=_no_constant)
         except UnicodeDecodeError as error:
             raise table_errors.encoding(self._path) from error
-        except (ValueError, RecursionError) as error:
+        except (ValueError, KeyError, RecursionError) as error:
             # a last line that breaks off was cut
             if not line.endswith(b"\n") and not file.read(1):
                 raise table_errors.truncated(self._path) from error
@@ -123,7 +123,7 @@ class JsonLines:
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise ValueError("a key occurs twice")
+        raise KeyError
     return fields
 
 

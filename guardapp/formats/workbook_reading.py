@@ -54,7 +54,6 @@ class Workbook:
         import pyarrow as pa
 
         self._path = path
-        self._at: tuple[int, Iterator[list[Any]]] | None = None
         with self._opened() as book:
             visible = [found.title for found in book.worksheets if found.sheet_state == "visible"]
             every = [found.title for found in book.worksheets]
@@ -122,11 +121,13 @@ class Workbook:
                 warnings.simplefilter("ignore")
                 with zipfile.ZipFile(self._path) as archive:
                     self._bound(archive)
-                book = openpyxl.load_workbook(self._path, read_only=True, data_only=True, keep_links=False)
-                try:
-                    yield book
-                finally:
-                    book.close()
+                # given as an open file, because a path would be refused for its ending
+                with self._path.open("rb") as file:
+                    book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+                    try:
+                        yield book
+                    finally:
+                        book.close()
         except GuardError:
             raise
         except OSError as error:

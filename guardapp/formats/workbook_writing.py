@@ -43,10 +43,12 @@ _PARTS = {
     "xl/workbook.xml": f'<workbook xmlns="{_MAIN}" xmlns:r="{_NAMESPACE}officeDocument/2006/relationships">'
     '<sheets><sheet name="table" sheetId="1" r:id="rId1"/></sheets></workbook>',
     # cell formats: 0 general, 1 a day (built-in format 14), 2 a moment (22)
-    "xl/styles.xml": f'<styleSheet xmlns="{_MAIN}"><fonts count="1"><font/></fonts><fills count="1"><fill/></fills>'
+    "xl/styles.xml": f'<styleSheet xmlns="{_MAIN}"><fonts count="1"><font/></fonts>'
+    '<fills count="1"><fill><patternFill patternType="none"/></fill></fills>'
     '<borders count="1"><border/></borders><cellStyleXfs count="1"><xf/></cellStyleXfs><cellXfs count="3">'
     '<xf xfId="0"/><xf numFmtId="14" applyNumberFormat="1" xfId="0"/>'
-    '<xf numFmtId="22" applyNumberFormat="1" xfId="0"/></cellXfs></styleSheet>',
+    '<xf numFmtId="22" applyNumberFormat="1" xfId="0"/></cellXfs>'
+    '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>',
 }
 _UNWRITABLE = re.compile("[\x00-\x08\x0b-\x0d\x0e-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 _FIRST_DAY = datetime(1899, 12, 30)

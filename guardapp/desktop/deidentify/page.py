@@ -31,9 +31,7 @@ from guardapp.resource_files import resource
 INPUT, SETTINGS, REVIEW, OUTCOME = range(4)
 _RULES = "Rules (*.yaml *.yml);;All files (*)"
 _PRIMARY = ("Go on with this table", "Review & queue", "Add to the queue", "Open folder")
-_TABLES = (
-    "Tables (*.csv *.tsv *.txt *.gz *.jsonl *.ndjson *.parquet *.xlsx *.sqlite *.sqlite3 *.db);;All files (*)"
-)
+_TABLES = "Tables (*.csv *.tsv *.txt *.gz *.jsonl *.ndjson *.parquet *.xlsx *.sqlite *.sqlite3 *.db);;All files (*)"
 _ENDINGS = (".csv", ".tsv", ".gz", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".sqlite", ".sqlite3", ".db")
 
 
