@@ -53,7 +53,7 @@ def example_loss(logits: Tensor, y: Tensor) -> Tensor:
 
 
 def clip_factors(norms: Tensor, clip: float, *, automatic: bool = False) -> Tensor:
-    """By what each gradient is multiplied, a few roundings less so that none is longer than C; 0 if it is not finite."""
+    """By what each gradient is multiplied, a few roundings less so that none is longer than C; 0 if not finite."""
     slack = 1 + 8 * torch.finfo(norms.dtype).eps
     if automatic:
         factors = clip / ((norms + AUTOMATIC_SHIFT) * slack)
@@ -82,9 +82,7 @@ class Clipper:
         """How the sums are found; None before the first example was seen."""
         return self._way
 
-    def sum(
-        self, x: Tensor, y: Tensor, *, clip: float, loss_bound: float, physical: int, views: int = 1
-    ) -> ClippedSum:
+    def sum(self, x: Tensor, y: Tensor, *, clip: float, loss_bound: float, physical: int, views: int = 1) -> ClippedSum:
         """Clip each example's gradient to norm `clip`, and add them up.
 
         x: (n · views, …), y: (n,); n may be 0. An example may come in several views, one after the other, whose
@@ -229,6 +227,9 @@ class Clipper:
         """
         modes = [(module, module.training) for module in self.model.modules()]
         self.model.eval()
+        for module, mode in modes:
+            if isinstance(module, nn.RNNBase) and not module.dropout:
+                module.training = mode  # on a GPU, recurrent layers have a backward pass in training mode only
         try:
             for count in (2, 3):
                 rows = torch.arange(count, device=y.device) % len(y)
@@ -237,6 +238,8 @@ class Clipper:
                 expected = self._one_by_one(some, y[rows], clip, views)
                 if not _close(found[0], expected[0]) or not torch.allclose(found[2], expected[2], rtol=1e-3):
                     return False
+        except torch.OutOfMemoryError:
+            raise
         except (NotTapped, RuntimeError, ValueError, TypeError, NotImplementedError):
             return False
         finally:

@@ -21,6 +21,9 @@ from torch.nn import functional as F
 PIECE = 1 << 22
 """Numbers in a temporary tensor at most, where it can be worked on in pieces: 16 MiB in single precision."""
 
+MOST_KEPT = 1 << 24
+"""Numbers in the kept gradients of one parameter: 64 MiB in single precision."""
+
 TOUCH = 30
 """Multiplications that take as long as writing and reading one number of memory; measured on a CPU, roughly."""
 
@@ -74,16 +77,18 @@ class Outer:
         places, high, wide = self.flow.shape[1], self.flow.shape[2], self._wide
         if places == 1:
             return self.flow[:, 0].square().sum(1) * self._rows(slice(None))[:, 0].square().sum(1)
-        ghost = places * places * (wide + high)
-        keep, again = TOUCH * wide * high, places * wide * high
-        if ghost < min(keep, again) or len(self.flow) * wide * high > 16 * PIECE and ghost < again:
+        # what each way takes on top of one product of all values and flows, which every way takes
+        cost = {"ghost": places * places * (wide + high), "again": places * wide * high}
+        if len(self.flow) * wide * high <= MOST_KEPT:
+            cost["keep"] = TOUCH * wide * high
+        way = min(cost, key=cost.__getitem__)
+        if way == "ghost":
             return self._over_pieces(_ghost_squares, places * (wide + places))
         self._kept = []
-        kept = keep <= again and len(self.flow) * wide * high <= 16 * PIECE
 
         def measured(values: Tensor, flow: Tensor) -> Tensor:
             gradients = torch.bmm(flow.transpose(1, 2), values)
-            if kept:
+            if way == "keep":
                 self._kept.append(gradients)
             return gradients.flatten(1).square().sum(1)
 
@@ -94,8 +99,9 @@ class Outer:
 
     def weighted(self, factors: Tensor) -> Tensor:
         if self._kept:
-            flat = torch.cat([piece.flatten(1) for piece in self._kept]) if len(self._kept) > 1 else self._kept[0]
-            return (factors @ flat.flatten(1)).view(self.parameter.shape)
+            parts = factors.split([len(piece) for piece in self._kept])
+            sums = [part @ piece.flatten(1) for part, piece in zip(parts, self._kept, strict=True)]
+            return torch.stack(sums).sum(0).view(self.parameter.shape)
         return self._sum(self.flow * factors[:, None, None])
 
     def _sum(self, flow: Tensor) -> Tensor:

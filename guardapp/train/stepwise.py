@@ -176,9 +176,7 @@ def _projected(
     return tuple(part[:, :, place * size : (place + 1) * size] for place, part in enumerate(parts))
 
 
-def _mask(
-    attention: Tensor | None, padding: Tensor | None, rows: int, heads: int, dtype: torch.dtype
-) -> Tensor | None:
+def _mask(attention: Tensor | None, padding: Tensor | None, rows: int, heads: int, dtype: torch.dtype) -> Tensor | None:
     """Both masks as one that is added to the scores, to be broadcast to (n, heads, queries, keys)."""
 
     def added(mask: Tensor) -> Tensor:
