@@ -1,4 +1,4 @@
-"""What leaves a private step: noisy sums on a grid, over a public divisor. Nothing else may be seen of the private rows.
+"""What leaves a private step: noisy sums on a grid, over a public divisor. Nothing else may be seen of private rows.
 
 The sum is added to the noise in double precision and rounded to a grid that depends on the noise alone, so neither its
 own last bits nor those of the noise show through (Mironov 2012; Jin et al., arXiv 2112.05307).

@@ -146,7 +146,7 @@ class Session:
             for index, parameter in enumerate(self._parameters):
                 parameter.data.copy_(saved.tensors[f"weight.{index}"])
             self._optimizer.restore(saved.tensors)
-            self._clip = float(saved.tensors["clip"])
+            self._clip = float(saved.tensors.get("clip", self._clip))
             if self._average is not None:
                 self._average.restore(saved.tensors)
             self.history, self.lost = saved.history, saved.lost
