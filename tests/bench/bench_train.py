@@ -19,6 +19,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.queues import Queue
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,8 @@ from guardapp.train.release import noisy_mean
 from tests.bench.train_models import CASES, CLASSES, Case
 
 Step = Callable[[], object]
+CLEAR = Path("/proc/self/clear_refs")
+"""Writing 5 starts the kernel's record of this process's peak anew."""
 
 
 def plain(model: nn.Module, x: Tensor, y: Tensor, physical: int) -> Step:
@@ -135,8 +138,7 @@ def growth(way: str, place: int, results: Queue[float]) -> None:
     few = WAYS[way](case.make(), x[:4], y[:4], case.physical)
     few()  # what torch loads on first use is not counted
     gc.collect()
-    with open("/proc/self/clear_refs", "w") as file:
-        file.write("5")
+    CLEAR.write_text("5")
     before = _status("VmRSS")
     for _ in range(3):
         step()
@@ -144,8 +146,9 @@ def growth(way: str, place: int, results: Queue[float]) -> None:
 
 
 def _status(name: str) -> int:
-    with open("/proc/self/status") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith(name))
+    """A line of this process's status, in KiB."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name))
 
 
 def memory(way: str, place: int) -> float:
@@ -194,7 +197,7 @@ def main() -> None:
     with quiet():
         for threads in chosen.threads:
             print_times(min(threads, os.cpu_count() or 1), chosen.only)
-        if not chosen.no_memory and os.path.exists("/proc/self/clear_refs"):
+        if not chosen.no_memory and CLEAR.exists():
             print_memory(chosen.only)
 
 
