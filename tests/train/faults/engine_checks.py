@@ -6,6 +6,7 @@ fail for a correct engine about once in a million times.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import math
@@ -179,11 +180,9 @@ def layers_that_mix_rows_are_refused(folder: Path) -> None:
     )
     for layer in layers:
         try:
-            admissible.check_admissible(nn.Sequential(nn.Linear(4, 4), nn.Unflatten(1, (4, 1)), layer), (4,))
+            admissible.check_admissible(nn.Sequential(nn.Linear(4, 8), nn.Unflatten(1, (4, 2)), layer), (4,))
         except GuardError as error:
             assert error.code == "train.layer"
-        except (ValueError, RuntimeError, IndexError):
-            continue  # not the layer's input: it went unrefused by type, but cannot run either
         else:
             raise AssertionError(f"{type(layer).__name__} is let in")
 
@@ -280,10 +279,8 @@ def every_step_is_charged_before_it_is_taken(folder: Path) -> None:
 
     for place, pause_at in enumerate((2, 4, -1)):
         listener = Charged(pause_at)
-        try:
+        with contextlib.suppress(Paused):
             train(folder, spec, f"out{place}", listener, folder / "resume")
-        except Paused:
-            pass
         taken += listener.steps
         charged = sum(run.reserved for run in Ledger().balance(dataset).runs)
         assert taken <= charged, f"{taken} steps were taken, {charged} are charged"
@@ -306,10 +303,8 @@ def a_spent_budget_stops_a_run(folder: Path) -> None:
 
 
 def what_is_kept_holds_no_secret(folder: Path) -> None:
-    try:
+    with contextlib.suppress(Paused):
         train(folder, a_spec(folder), "out", Watching(3), folder / "resume")
-    except Paused:
-        pass
     from safetensors import safe_open
 
     with safe_open(folder / "resume" / "state.safetensors", framework="np") as file:
