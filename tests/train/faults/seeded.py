@@ -307,10 +307,10 @@ def charged_after_the_steps(patch: Patch) -> None:
 
 @fault("every_step_is_charged_before_it_is_taken")
 def the_curve_ends_too_low(patch: Patch) -> None:
-    around(
-        patch, plan.accounting, "curve",
-        lambda original, mechanism, points, delta, **named: [0.9 * e for e in original(mechanism, points, delta, **named)],
-    )  # fmt: skip
+    def too_low(original: Any, *given: Any, **named: Any) -> list[float]:
+        return [0.9 * epsilon for epsilon in original(*given, **named)]
+
+    around(patch, plan.accounting, "curve", too_low)
 
 
 @fault("a_spent_budget_stops_a_run")
