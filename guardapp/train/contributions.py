@@ -11,7 +11,7 @@ position of a sequence, a patch of an image, a step in time, or a view of the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import torch
@@ -94,7 +94,7 @@ class Outer:
 
         return self._over_pieces(measured, places * wide + high * wide)
 
-    def _over_pieces(self, measure, each: int) -> Tensor:  # type: ignore[no-untyped-def]
+    def _over_pieces(self, measure: Callable[[Tensor, Tensor], Tensor], each: int) -> Tensor:
         return torch.cat([measure(self._rows(part), self.flow[part]) for part in _pieces(len(self.flow), each)])
 
     def weighted(self, factors: Tensor) -> Tensor:

@@ -145,6 +145,7 @@ def one_example_moves_no_more_than_the_clip(folder: Path) -> None:
         y = torch.arange(7) % 3
         for physical in (3, 7):
             clipper = Clipper(model)
+            clipper._way = "book-keeping"  # the trial before the first step would turn away from a way that is wrong
             given = {"clip": CLIP, "loss_bound": BOUND, "physical": physical}
             whole, less = clipper.sum(x, y, **given), clipper.sum(x[1:], y[1:], **given)  # type: ignore[arg-type]
             moved = float(np.linalg.norm(flat(whole.gradients) - flat(less.gradients)))
@@ -286,7 +287,7 @@ def every_step_is_charged_before_it_is_taken(folder: Path) -> None:
         assert taken <= charged, f"{taken} steps were taken, {charged} are charged"
     report = json.loads((folder / "out2" / "report.json").read_text(encoding="utf-8"))
     assert report["steps"] == taken == 6, "the report names another number of steps than were taken"
-    exact = accounting.epsilon(Mechanism(report["noise_multiplier"], report["sample_rate"]), 6, 1e-4)
+    exact = accounting._curve(Mechanism(report["noise_multiplier"], report["sample_rate"]), (6,), 1e-4, 1e-3)[0]
     assert report["epsilon"] >= exact * (1 - 1e-6), "the report names less than was spent"
     assert Ledger().balance(dataset).spent_epsilon >= exact * (1 - 1e-6), "the ledger holds less than was spent"
 

@@ -186,14 +186,14 @@ def each_weight_clipped_by_itself_to_the_whole_norm(patch: Patch) -> None:
     )  # fmt: skip
 
 
-@fault("one_example_moves_no_more_than_the_clip")
+@fault("sums_are_those_of_the_definition")
 def the_bias_is_forgotten_in_the_norm(patch: Patch) -> None:
     patch.setattr(Each, "squares", lambda self: torch.zeros(len(self.gradients)))
 
 
 @fault("one_example_moves_no_more_than_the_clip")
 def scaled_up_to_the_norm_as_well(patch: Patch) -> None:
-    patch.setattr(clipping, "clip_factors", lambda norms, clip, automatic=False: clip / norms.clamp(max=2.0))
+    patch.setattr(clipping, "clip_factors", lambda norms, clip, automatic=False: clip / norms.clamp(max=clip))
 
 
 @fault("one_example_moves_no_more_than_the_clip")
