@@ -180,7 +180,7 @@ class Clipper:
         per_example = torch.func.vmap(torch.func.grad(of_one, has_aux=True), (None, 0, 0), randomness="different")
         with unfused(model):
             weights = {name: p.detach() for name, p in trained.items()}
-            gradients, losses = per_example(weights, x.unflatten(0, (-1, views)), y)
+            gradients, losses = per_example(weights, x.reshape(-1, views, *x.shape[1:]), y)
         order = [gradients[name] for name in trained]
         squares = self._by_group([gradient.flatten(1).square().sum(1) for gradient in order], losses)
         factors, norms = self._factors(squares, clip)
@@ -233,7 +233,7 @@ class Clipper:
         try:
             for count in (2, 3):
                 rows = torch.arange(count, device=y.device) % len(y)
-                some = x.unflatten(0, (-1, views))[rows].flatten(0, 1)
+                some = x.reshape(-1, views, *x.shape[1:])[rows].flatten(0, 1)
                 found = way(some, y[rows], clip, views)
                 expected = self._one_by_one(some, y[rows], clip, views)
                 if not _close(found[0], expected[0]) or not torch.allclose(found[2], expected[2], rtol=1e-3):

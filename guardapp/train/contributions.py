@@ -44,7 +44,7 @@ class Each:
 
     def __init__(self, gradients: Tensor, views: int = 1) -> None:
         """gradients: (n · views, …), the views of an example one after the other; they are added up."""
-        self.gradients = gradients if views == 1 else gradients.unflatten(0, (-1, views)).sum(1)
+        self.gradients = gradients if views == 1 else gradients.reshape(-1, views, *gradients.shape[1:]).sum(1)
 
     def squares(self) -> Tensor:
         return self.gradients.flatten(1).square().sum(1)
@@ -99,7 +99,7 @@ class Outer:
 
     def weighted(self, factors: Tensor) -> Tensor:
         if self._kept:
-            parts = factors.split([len(piece) for piece in self._kept])
+            parts = torch.split(factors, [len(piece) for piece in self._kept])
             sums = [part @ piece.flatten(1) for part, piece in zip(parts, self._kept, strict=True)]
             return torch.stack(sums).sum(0).view(self.parameter.shape)
         return self._sum(self.flow * factors[:, None, None])
@@ -145,7 +145,8 @@ class Patches(Outer):
         gradients = torch.ops.aten.convolution_backward(
             out, self.values, weight, None, layer.stride, (0, 0), layer.dilation, False, (0, 0), 1, (False, True, False)
         )
-        return gradients[1].view(self.parameter.shape)
+        found: Tensor = gradients[1].view(self.parameter.shape)
+        return found
 
 
 class Lookup:

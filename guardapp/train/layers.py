@@ -66,9 +66,8 @@ def _convolution(layer: nn.Conv1d | nn.Conv2d, values: Tensor, flow: Tensor, vie
         yield layer.weight, Patches(flat, layer.weight, values, flow, views)
         return
     patches = F.unfold(values, flat.kernel_size, flat.dilation, 0, flat.stride)
-    each = torch.einsum(
-        "ngop,ngip->ngoi", flow.unflatten(1, (layer.groups, -1)), patches.unflatten(1, (layer.groups, -1))
-    )
+    flow, patches = (t.reshape(len(t), layer.groups, -1, t.shape[2]) for t in (flow, patches))
+    each = torch.einsum("ngop,ngip->ngoi", flow, patches)
     yield layer.weight, Each(each.reshape(len(flow), *layer.weight.shape), views)
 
 
@@ -122,7 +121,7 @@ def _by_vmap(tap: Tap, flow: Tensor, views: int) -> Found:
             out: Tensor = torch.func.functional_call(layer, {**rest, **weights}, tuple(one[None] for one in inputs))
             return out[0]
 
-        _, pull = torch.func.vjp(forwards, trained)
+        pull = torch.func.vjp(forwards, trained)[1]
         found: dict[str, Tensor] = pull(one_flow)[0]
         return found
 

@@ -30,7 +30,7 @@ def noisy_mean(random: PrivateRandom, sums: list[Tensor], *, deviation: float, d
     exact /= divisor
     first = sums[0]
     flat = torch.from_numpy(exact).to(first.device, first.dtype)
-    parts = flat.split([one.numel() for one in sums])
+    parts = torch.split(flat, [one.numel() for one in sums])
     return [part.view_as(one) for part, one in zip(parts, sums, strict=True)]
 
 

@@ -146,7 +146,7 @@ def _attention(
         value = key if same[1] else value.transpose(0, 1)
     projected = _projected(layer, product, query, key, value)
     rows, heads = len(query), layer.num_heads
-    queries, keys, values = (part.unflatten(2, (heads, -1)).transpose(1, 2) for part in projected)
+    queries, keys, values = (part.reshape(*part.shape[:2], heads, -1).transpose(1, 2) for part in projected)
     mask = _mask(attn_mask, key_padding_mask, rows, heads, queries.dtype)
     dropped = layer.dropout if layer.training else 0.0
     weights = None
@@ -172,7 +172,7 @@ def _projected(
         return product(query, layer.in_proj_weight, bias).chunk(3, 2)
     # one product of all inputs, of which a third is used each: so the gradient of the common weight is one
     everything = product(torch.cat([query, key, value], 1), layer.in_proj_weight, bias)
-    parts = everything.split([query.shape[1], key.shape[1], value.shape[1]], 1)
+    parts = torch.split(everything, [query.shape[1], key.shape[1], value.shape[1]], 1)
     return tuple(part[:, :, place * size : (place + 1) * size] for place, part in enumerate(parts))
 
 

@@ -148,9 +148,10 @@ Case = tuple[Callable[[], nn.Module], Callable[[], Tensor], str]
 CASES: dict[str, Case] = {
     "Linear": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(PLACES * WIDE, CLASSES)), places, "book-keeping"),
     "Linear over places": (lambda: sequence(nn.Linear(WIDE, WIDE, bias=False), nn.Tanh()), places, "book-keeping"),
-    "Linear with overwritten output": (
-        lambda: sequence(nn.Linear(WIDE, WIDE), nn.ReLU(inplace=True)), places, "book-keeping",
+    "Conv2d with overwritten output": (
+        lambda: image(nn.Conv2d(2, 3, 3), nn.ReLU(inplace=True), channels=3), pictures, "book-keeping",
     ),
+    "Linear over places, overwritten": (lambda: sequence(nn.Linear(WIDE, WIDE), nn.ReLU(inplace=True)), places, "vmap"),
     "Conv1d": (lambda: image(nn.Conv1d(2, 4, 3, 2, 1, dilation=2), channels=4), signals, "book-keeping"),
     "Conv1d same, circular": (
         lambda: image(nn.Conv1d(2, 4, 4, padding="same", padding_mode="circular"), channels=4), signals, "book-keeping",

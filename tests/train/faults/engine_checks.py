@@ -92,11 +92,11 @@ def the_loss_gets_the_claimed_noise(folder: Path) -> None:
 
 def the_adapted_clip_comes_from_a_noisy_count(folder: Path) -> None:
     clips = set()
-    for _ in range(5):
+    for _ in range(40):
         engine = a_session(method=Method(clipping="adaptive"))
         engine._private_mean(*nothing())
         clips.add(engine._clip)
-    assert len(clips) == 5, "the count of adaptive clipping has no noise"
+    assert len(clips) > 5, "the count of adaptive clipping has no noise"
 
 
 def noise_is_fresh(folder: Path) -> None:
