@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 
 from guardapp.errors import GuardError
-from guardapp.seal.header import Stanza, decode, encode
+from guardapp.seal.stanzas import Stanza, decode, encode
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives import hpke
@@ -59,20 +59,21 @@ class HybridRecipient:
     """A hybrid age public key, `age1pq1…`: 1,216 bytes."""
 
     kind = "mlkem768x25519"
+    info = _INFO
 
     def __init__(self, public: bytes) -> None:
-        self._suite = _suite()
+        self.public, self._suite = public, _suite()
         from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
         from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
         from cryptography.hazmat.primitives.hpke import MLKEM768X25519PublicKey
 
-        self._public = MLKEM768X25519PublicKey(
+        self._key = MLKEM768X25519PublicKey(
             MLKEM768PublicKey.from_public_bytes(public[:_MLKEM_PUBLIC]),
             X25519PublicKey.from_public_bytes(public[_MLKEM_PUBLIC:]),
         )
 
     def wrap(self, file_key: bytes) -> Stanza:
-        sealed = self._suite.encrypt(file_key, self._public, _INFO)
+        sealed = self._suite.encrypt(file_key, self._key, self.info)
         return Stanza(self.kind, (encode(sealed[:ENC_BYTES]),), sealed[ENC_BYTES:])
 
 
@@ -80,15 +81,16 @@ class HybridIdentity:
     """A hybrid age private key, `AGE-SECRET-KEY-PQ-1…`: a 32-byte seed."""
 
     kind = "mlkem768x25519"
+    info = _INFO
 
     def __init__(self, seed: bytes) -> None:
-        self._suite = _suite()
+        self.seed, self._suite = seed, _suite()
         from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey
 
         self._private = MLKEM768X25519PrivateKey(*_private_keys(seed))
 
     def unwrap(self, stanza: Stanza) -> bytes | None:
         try:
-            return self._suite.decrypt(decode(stanza.args[0]) + stanza.body, self._private, _INFO)
+            return self._suite.decrypt(decode(stanza.args[0]) + stanza.body, self._private, self.info)
         except (InvalidTag, ValueError):
             return None

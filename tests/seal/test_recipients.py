@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from guardapp.errors import GuardError
 from guardapp.formats.age_keys import bech32_decode
 from guardapp.seal import hybrid, recipients
-from guardapp.seal.header import Stanza, encode
 from guardapp.seal.hybrid import HybridIdentity, HybridRecipient
 from guardapp.seal.recipients import (
     PassphraseIdentity,
@@ -26,6 +25,7 @@ from guardapp.seal.recipients import (
     X25519Identity,
     X25519Recipient,
 )
+from guardapp.seal.stanzas import Stanza, encode
 
 FILE_KEY = os.urandom(32)
 
