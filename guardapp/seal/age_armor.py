@@ -1,4 +1,4 @@
-"""age's ASCII armor: strict PEM (RFC 7468) with one spelling, read and written as a stream (C2SP `age.md`, “ASCII armor”).
+"""age's ASCII armor (C2SP `age.md`, “ASCII armor”): strict PEM with one spelling, read and written as a stream.
 
 Lines end with LF or CRLF and have 64 columns but for the last, which may be shorter and is never empty; the base64 is
 padded and canonical. White space before and after is allowed, nothing else is.

@@ -88,7 +88,7 @@ def _check_written(source: Plaintext, fd: int, file_key: bytes, name: str, on_by
     digest, at = hashlib.sha256(), 0
     try:
         read = _reader(fd, name)
-        header, rest = _read_header(read, name)
+        _, rest = _read_header(read, name)
         for piece in age_payload.opened(*_payload(rest, read, file_key, name)):
             expected = bytearray(min(len(piece), max(source.nbytes - at, 0)))
             source.read_into(memoryview(expected), at)

@@ -12,9 +12,9 @@ from guardapp.progress import Progress
 from guardapp.seal import keys as key_texts
 from guardapp.seal.job import SUFFIX, SecretPath
 from guardapp.seal.job_report import write_open_report
+from guardapp.seal.opening import AGE_SUFFIX, format_of, open_any
 from guardapp.seal.reader import open_file, read_header
 from guardapp.seal.recipients import Identity, PassphraseIdentity
-from guardapp.seal.sealed import open_to_file
 from guardapp.spec import InputPath, KeyNeed, Result, Spec
 
 _OURS = ("job.json", "report.json", "report.html")
@@ -22,7 +22,7 @@ _OURS = ("job.json", "report.json", "report.html")
 
 
 class OpenSpec(Spec, kind="open"):
-    """Decrypt a sealed file, if all of it is as it was sealed."""
+    """Decrypt a sealed or age file, if all of it is as it was sealed."""
 
     input: InputPath = Field(description="The sealed file. It is read, never changed.")
     private_keys: list[str] = Field(default=[], description="Keys in the vault to try, by name.")
@@ -59,7 +59,7 @@ def run(spec: OpenSpec, out: Path, progress: Progress) -> OpenResult:
     identities = _identities(spec, progress)
     target = out / (spec.output_name or opened_name(spec.input))
     with progress.stage("Opening", spec.input.stat().st_size) as stage:
-        opened = open_to_file(spec.input, target, identities, flush=spec.flush, on_bytes=stage.advance)
+        opened = open_any(spec.input, target, identities, flush=spec.flush, on_bytes=stage.advance)
     progress.artifact("opened", target)
     result = OpenResult(
         headline=f"{spec.input.name} is opened",
@@ -74,7 +74,10 @@ def run(spec: OpenSpec, out: Path, progress: Progress) -> OpenResult:
 
 
 def opened_name(path: Path) -> str:
-    """What to call what is in the sealed file `path`: its name without `.sealed`, and with what the content is."""
+    """What to call what is in the sealed or age file `path`: its name without the ending, with what the content is."""
+    if format_of(path) == "age":
+        name = path.stem if path.suffix == AGE_SUFFIX else f"{path.name}.opened"
+        return f"opened-{name}" if name in _OURS else name
     fd = open_file(path)
     try:
         content = read_header(fd, path.name).content

@@ -114,7 +114,6 @@ def test_a_damaged_file_is_answered_with_no(here, public, identity_file, capsys)
         (["seal", "model.safetensors", "-o", "s", "-r", "./gone.pem"], "file.missing"),
         (["seal", "model.safetensors", "-o", "model.safetensors", "-r", "{public}"], "output.exists"),
         (["seal", "model.safetensors", "-o", "no/s", "-r", "{public}"], "file.missing"),
-        (["seal", "model.safetensors", "-o", "s", "-r", "{public}", "--format", "age"], "sealed.no-age"),
         (["open", "model.safetensors", "-o", "s"], "sealed.not-sealed"),
         (["inspect", "key.txt"], "sealed.not-sealed"),
     ],

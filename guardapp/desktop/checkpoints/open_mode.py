@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from guardapp.spec import Spec
     from guardapp.vault.keys import KeyInfo
 
-_STANZA = {"x25519": "X25519", "rsa": "RSA-OAEP"}
+_STANZA = {"x25519": "X25519", "hybrid": "mlkem768x25519", "rsa": "RSA-OAEP"}
 """The kind of recipient that a vault key of a type opens."""
 
 
@@ -169,7 +169,7 @@ class OpenMode(Mode):
             clear(self._at_hand)
             self.ticks = {}
             for key in keys:
-                tick = Tick("{key} · {kind}", key=key.name, kind="age" if key.type == "x25519" else "RSA")
+                tick = Tick("{key} · {kind}", key=key.name, kind="RSA" if key.type == "rsa" else "age")
                 tick.setChecked(True)
                 tick.toggled.connect(self.moved)
                 self.ticks[key.name] = tick

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from guardapp.errors import GuardError
     from guardapp.vault.keys import KeyInfo
 
-SEALING_TYPES = ("x25519", "rsa")
+SEALING_TYPES = ("x25519", "hybrid", "rsa")
 KIND_WORDS = {
     "X25519": "age key",
     "mlkem768x25519": "Hybrid age key",
