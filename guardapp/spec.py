@@ -43,8 +43,8 @@ class KeyNeed(NamedTuple):
     """A vault key that a job needs.
 
     use: "recipient" for sealing to it and "public" for checking with it, "signing" and "private" (for opening) for its
-    private half, "pseudonym" for the 32 bytes that key pseudonyms (made on first use). A key that has expired is refused
-    as "recipient" and for "signing" alone.
+    private half, "pseudonym" for the 32 bytes that key pseudonyms (made on first use). A key that has expired is
+    refused as "recipient" and for "signing" alone.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""`guardapp audit`: the log of every protective act, whether it is whole, and an export that can be verified elsewhere."""
+"""`guardapp audit`: the log of every protective act, whether it is whole, and an export to verify elsewhere."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def seal(
     armor: bool,
     as_json: bool,
 ) -> None:
-    """Encrypt FILE so that only its recipients can open it.
+    """Encrypt FILE, or a folder as one archive, so that only its recipients can open it.
 
     A checkpoint is loaded without running anything in it and stored as safetensors, unless --no-convert. The age format
     is for people who have another program: age itself opens it.
@@ -124,23 +124,25 @@ def seal(
     else:
         _say(f"{out} is sealed, recipients: {result['recipients']}")
         if result["left_out"]:
-            _say("Not tensors of the model, so left out: " + ", ".join(result["left_out"]))
+            _say("Left out: " + ", ".join(result["left_out"]))
 
 
 def _needs_worker(file: Path) -> bool:
     """Whether `file` may be a pickle, which this process must not load."""
-    return checkpoints.sniff(file) != "safetensors" and not checkpoints.plainly_other(file)
+    return not file.is_dir() and checkpoints.sniff(file) != "safetensors" and not checkpoints.plainly_other(file)
 
 
 def _seal_here(file: Path, out: Path, recipients: Sequence[Any], how: How) -> dict[str, Any]:
     from guardapp.seal.age_file import write_age
+    from guardapp.seal.folder_archive import FolderPlaintext
+    from guardapp.seal.plaintext import FilePlaintext
     from guardapp.seal.sealed import write_sealed
 
-    nbytes = file.stat().st_size
+    source = FolderPlaintext(file) if file.is_dir() else FilePlaintext(file)
     write = partial(write_age, armor=how.armor) if how.form == "age" else write_sealed
-    with _bar("Encrypting", nbytes * (2 if how.verify else 1)) as on_bytes:
+    with source, _bar("Encrypting", source.nbytes * (2 if how.verify else 1)) as on_bytes:
         written = write(
-            file, out, recipients, verify=how.verify, flush=how.flush, on_bytes=on_bytes, on_checked=on_bytes
+            source, out, recipients, verify=how.verify, flush=how.flush, on_bytes=on_bytes, on_checked=on_bytes
         )
     return {
         "path": str(out),
@@ -151,7 +153,7 @@ def _seal_here(file: Path, out: Path, recipients: Sequence[Any], how: How) -> di
         "sealed_bytes": out.stat().st_size,
         "segments": written.segments,
         "converted": False,
-        "left_out": [],
+        "left_out": source.left_out if isinstance(source, FolderPlaintext) else [],
         "verified": how.verify,
         "flushed": how.flush,
     }
@@ -162,16 +164,26 @@ def _seal_here(file: Path, out: Path, recipients: Sequence[Any], how: How) -> di
 @click.option("-o", "--out", required=True, type=FILE, help="The file to write; it must not exist.")
 @_identity
 @_passphrase
+@click.option("--unpack", is_flag=True, help="Take a folder archive apart into the new folder OUT.")
 @click.option("--flush/--no-flush", default=True, help="Wait until the file is on the disk.")
 @_json
 def open_(
-    file: Path, out: Path, identity_files: Sequence[Path], passphrase_file: Path | None, flush: bool, as_json: bool
+    file: Path,
+    out: Path,
+    identity_files: Sequence[Path],
+    passphrase_file: Path | None,
+    unpack: bool,
+    flush: bool,
+    as_json: bool,
 ) -> None:
     """Decrypt FILE, a sealed or age file, if all of it is as it was sealed."""
     from guardapp.seal.opening import open_any
 
     with _os_errors():
         keys = gather_identities(identity_files, passphrase_file)
+        if unpack:
+            _unpack(file, out, keys, as_json=as_json)
+            return
         with _bar("Opening", file.stat().st_size) as on_bytes:
             opened = open_any(file, out, keys, flush=flush, on_bytes=on_bytes)
     if as_json:
@@ -179,6 +191,17 @@ def open_(
         print_json({**fields, "segments": opened.segments})
     else:
         _say(f"{out} is opened")
+
+
+def _unpack(file: Path, out: Path, keys: Sequence[Any], *, as_json: bool) -> None:
+    from guardapp.seal.unpack import unpack_sealed
+
+    with _bar("Opening", file.stat().st_size) as on_bytes:
+        unpacked = unpack_sealed(file, out, keys, on_bytes=on_bytes)
+    if as_json:
+        print_json({"path": str(out), "files": unpacked.files, "archive_bytes": unpacked.nbytes})
+    else:
+        _say(f"{out} is opened, files: {unpacked.files}")
 
 
 @click.command(epilog="Example: guardapp inspect model.sealed -i key.txt --json")

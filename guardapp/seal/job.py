@@ -1,4 +1,4 @@
-"""Sealing a checkpoint, or any file, as a job."""
+"""Sealing a checkpoint, any file or a folder as a job."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from guardapp.formats import checkpoints, safetensors
 from guardapp.progress import Progress, Stage
 from guardapp.seal import keys as key_texts
 from guardapp.seal.age_file import write_age
+from guardapp.seal.folder_archive import SUFFIX as FOLDER_SUFFIX
+from guardapp.seal.folder_archive import FolderPlaintext
 from guardapp.seal.job_report import write_seal_report
 from guardapp.seal.opening import AGE_SUFFIX, Format
 from guardapp.seal.plaintext import FilePlaintext, Plaintext
@@ -45,9 +47,9 @@ SecretPath = Annotated[Path, AfterValidator(_beside)]
 
 
 class SealSpec(Spec, kind="seal"):
-    """Encrypt a checkpoint or any file for its recipients."""
+    """Encrypt a checkpoint, any file or a folder for its recipients."""
 
-    input: InputPath = Field(description="What to protect. It is read, never changed.")
+    input: InputPath = Field(description="What to protect, a file or a folder. It is read, never changed.")
     recipients: list[Annotated[str, AfterValidator(_beside_the_spec)]] = Field(
         default=[], description="Who may open it: age1… or age1pq1…, an RSA public key in PEM, or a key in the vault."
     )
@@ -135,6 +137,8 @@ def sealed_name(path: Path, *, converted: bool, form: Format = "sealed") -> str:
 
     An age file does not say what is in it, so that its name does.
     """
+    if path.is_dir():
+        return path.absolute().name + FOLDER_SUFFIX + (AGE_SUFFIX if form == "age" else SUFFIX)
     if form == "age":
         return (f"{path.stem}.safetensors" if converted else path.name) + AGE_SUFFIX
     as_tensors = converted or checkpoints.sniff(path) == "safetensors"
@@ -142,7 +146,7 @@ def sealed_name(path: Path, *, converted: bool, form: Format = "sealed") -> str:
 
 
 class _Source(NamedTuple):
-    """What is sealed: the input itself, or the tensors that were loaded from it."""
+    """What is sealed: the input itself, a folder's archive, or the tensors that were loaded from it."""
 
     plaintext: Plaintext
     converted: bool
@@ -152,6 +156,10 @@ class _Source(NamedTuple):
 @contextmanager
 def _source(spec: SealSpec, progress: Progress) -> Iterator[_Source]:
     """GuardError as `checkpoints.load` where the input is to be converted and is not surely harmless."""
+    if spec.input.is_dir():
+        with FolderPlaintext(spec.input) as folder:
+            yield _Source(folder, False, folder.left_out)
+        return
     as_it_is = not spec.convert or checkpoints.sniff(spec.input) == "safetensors"
     if as_it_is or checkpoints.plainly_other(spec.input):
         with FilePlaintext(spec.input) as plaintext:

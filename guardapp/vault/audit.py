@@ -58,6 +58,8 @@ class Audit:
 
     def verify(self) -> Checked:
         """Whether every entry is as it was written. Reads the whole log."""
+        if not self.path.exists() and self._key_path.exists():
+            return Checked(False, 0, "the whole log is gone")
         return self._chain.verify()
 
 

@@ -2,10 +2,10 @@
 
 Every entry's hash covers the entry and the hash before it, so an edited, removed, inserted or reordered entry is found;
 a head row written in the same transaction (number of entries, last hash) shows a tail that was cut off. Where
-the log has a key (`guardapp.vault.audit`), number and hash of the last entry are also under an HMAC, so that a log whose
-tail was cut and whose head row was set to fit is found too. None of this stops someone who may read all files of the
-account and recomputes everything, or puts back an older copy of all of it: whoever must rely on the log against the
-machine's owner keeps an export elsewhere.
+the log has a key (`guardapp.vault.audit`), that row is also under an HMAC, so that a log whose tail was cut and whose
+head row was set to fit is found too. None of this stops someone who may read all files of the account and recomputes
+everything, or puts back an older copy of all of it: whoever must rely on the log against the machine's owner keeps an
+export elsewhere.
 
 One write is one durable transaction (`guardapp.vault.database`).
 """
@@ -122,13 +122,11 @@ class Chain:
             )
 
     def _seal_trouble(self, connection: sqlite3.Connection) -> str:
-        """What is wrong with the seal; "" for nothing, and for a log without entries."""
+        """What is wrong with the seal; "" for nothing, and for a log that never had an entry."""
         assert self._key is not None
         count, value = _head(connection)
-        if not count:
-            return ""
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'seal'").fetchone():
-            return "its seal is missing"
+            return "its seal is missing" if count else ""
         row = connection.execute("SELECT mac FROM seal").fetchone()
         if row is None or not hmac.compare_digest(str(row[0]), _head_mac(self._key(), count, value)):
             return "its end was cut or replaced, or its key is another one"

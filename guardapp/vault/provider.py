@@ -12,7 +12,7 @@ from guardapp.vault.store import Vault
 def key_provider(vault: Vault) -> Callable[[KeyNeed], bytes]:
     """A function from a spec's need to key material.
 
-    recipient, public: `age1…` or PEM, as text; for RECOVERY_NEED that of the recovery key, or nothing where none is required
+    recipient, public: `age1…` or PEM, as text; for RECOVERY_NEED the recovery key, or nothing where none is required
     signing, private:  `AGE-SECRET-KEY-1…` or PEM (PKCS #8), as text
     pseudonym:         32 bytes, made on first use
 
