@@ -15,7 +15,7 @@ from typing import NamedTuple
 from guardapp.errors import GuardError
 from guardapp.formats.whole_file import WholeFile
 from guardapp.seal import age_header, age_payload
-from guardapp.seal.age_armor import ArmorError, ArmorReader, ArmorWriter, Read, is_armored
+from guardapp.seal.age_armor import AGE_PREFIX, ArmorError, ArmorReader, ArmorWriter, Read, is_armored
 from guardapp.seal.age_payload import CHUNK, NONCE, TAG, PayloadError, Stream
 from guardapp.seal.age_recipients import for_age, for_age_identities
 from guardapp.seal.header import damaged
@@ -208,7 +208,7 @@ def _reader(fd: int, name: str) -> Read:
 
     start = read(_START)
     os.lseek(fd, 0, os.SEEK_SET)
-    if not is_armored(start):
+    if start.startswith(AGE_PREFIX):
         return read
     reader: list[ArmorReader] = []
 
@@ -258,7 +258,15 @@ def _payload(rest: bytes, read: Read, file_key: bytes, name: str) -> tuple[Read,
 
 
 def _damaged_payload(name: str, error: PayloadError) -> GuardError:
-    if error.cut:
+    if error.kind == "appended":
+        return GuardError(
+            what=f"{name} is damaged",
+            why=f"something follows the end of its content, which has {error.offset} bytes",
+            next="Get the file again from where it came.",
+            code="sealed.appended",
+            answer="no",
+        )
+    if error.kind == "cut":
         return GuardError(
             what=f"{name} cannot be read to its end",
             why=f"it ends after {error.offset} bytes of its content, which go on",

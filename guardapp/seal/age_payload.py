@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -22,11 +22,14 @@ BATCH: Final = 16
 
 
 class PayloadError(Exception):
-    """A chunk that is not authentic. offset: in the plaintext; cut: the payload ends before its last chunk."""
+    """A payload that is not as it was written.
 
-    def __init__(self, offset: int, *, cut: bool) -> None:
+    offset: in the plaintext; kind: "changed", "cut" before the last chunk, or "appended" after it
+    """
+
+    def __init__(self, offset: int, kind: Literal["changed", "cut", "appended"]) -> None:
         super().__init__(offset)
-        self.offset, self.cut = offset, cut
+        self.offset, self.kind = offset, kind
 
 
 class Stream:
@@ -93,14 +96,22 @@ def opened(read: Read, stream: Stream) -> Iterator[memoryview]:
             out = plain[filled : filled + max(len(piece) - TAG, 0)]
             empty_extra = len(piece) == TAG and chunk > 0  # only an empty payload has an empty chunk
             if len(piece) < TAG or empty_extra or not stream.open(chunk, last, piece, out):
+                error = _failure(stream, chunk, last, piece, out)
+                if error.kind == "appended":
+                    filled += len(out)
                 if filled:
                     yield plain[:filled]
-                raise PayloadError(chunk * CHUNK, cut=last and _ends_early(stream, chunk, piece, out))
+                raise error
             filled += len(out)
         first += BATCH
         yield plain[:filled]
 
 
-def _ends_early(stream: Stream, chunk: int, piece: memoryview, out: memoryview) -> bool:
-    """Whether the chunk at which the file ends is not whole, or is whole and not the last."""
-    return len(piece) <= TAG or stream.open(chunk, False, piece, out)
+def _failure(stream: Stream, chunk: int, last: bool, piece: memoryview, out: memoryview) -> PayloadError:
+    """What is wrong with a chunk; one that is the last, though more follows, is left in `out`."""
+    begin = chunk * CHUNK
+    if len(piece) <= TAG:
+        return PayloadError(begin, "cut" if last else "changed")
+    if stream.open(chunk, not last, piece, out):
+        return PayloadError(begin, "cut") if last else PayloadError(begin + len(out), "appended")
+    return PayloadError(begin, "changed")

@@ -66,7 +66,18 @@ def _look_at_folder(path: Path) -> dict[str, Any]:
             count, nbytes = count + 1, nbytes + file.stat().st_size
         if count >= MOST_FILES:
             break
-    return {"name": path.name, "kind": "folder", "bytes": nbytes, "files": count, "sealed": None}
+    from guardapp.seal.job import sealed_name
+
+    name = sealed_name(path, converted=False)
+    return {
+        "name": path.name,
+        "kind": "folder",
+        "bytes": nbytes,
+        "files": count,
+        "converts": False,
+        "sealed_name": {"converted": name, "as_it_is": name},
+        "sealed": None,
+    }
 
 
 def _look_at_sealed(path: Path) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Taking a folder archive apart, straight out of a sealed or age file, under limits.
 
-What is in an archive is chosen by whoever sealed it, so nothing in it is believed: names stay inside the new folder, links
-and devices are refused, and no file holds more than the archive has. The folder appears only when all of it is authentic.
+What is in an archive is chosen by whoever sealed it, so nothing in it is believed: names stay inside the new folder,
+links and devices are refused, and no file holds more than the archive has. The folder appears only when all of it has
+proved authentic.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, Final, NamedTuple, cast
+from typing import IO, Final, NamedTuple, Self, cast
 
 from guardapp.errors import GuardError
 from guardapp.seal.age_armor import Read
@@ -25,6 +26,8 @@ from guardapp.seal.recipients import Identity
 
 LONGEST_PATH: Final = 1024
 DEEPEST: Final = 64
+LONGEST_EXTRA: Final = 1 << 16
+"""Bytes of an entry that stands for a long name or other attributes."""
 
 _PIECE: Final = 1 << 20
 _RESERVED: Final = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))}
@@ -97,6 +100,17 @@ def _joined(pieces: Iterator[memoryview]) -> Read:
     return read
 
 
+class _Entry(tarfile.TarInfo):
+    """An entry whose extended header, which tarfile reads into memory, is not large."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str | None, errors: str) -> Self:
+        entry = super().frombuf(buf, encoding, errors)
+        if entry.type not in (*tarfile.REGULAR_TYPES, tarfile.DIRTYPE) and entry.size > LONGEST_EXTRA:
+            raise tarfile.ReadError("a header is too large")
+        return entry
+
+
 class _Stream:
     """What tarfile reads from; tells how far it is."""
 
@@ -121,7 +135,9 @@ def _unpack(stream: _Stream, folder: Path, name: str, limit: int) -> int:
     files, left = 0, limit
     seen: set[str] = set()
     try:
-        with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|", bufsize=_PIECE, errorlevel=2) as tar:
+        with tarfile.open(
+            fileobj=cast(IO[bytes], stream), mode="r|", bufsize=_PIECE, errorlevel=2, tarinfo=_Entry
+        ) as tar:
             for number, entry in enumerate(tar):
                 if number >= MOST_ENTRIES:
                     raise too_large(name, f"it holds more than {MOST_ENTRIES} files")

@@ -22,7 +22,7 @@ REFUSALS = {
     "armor failure": {"age.armor"},
     "no match": {"sealed.no-key"},
     "HMAC failure": {"sealed.header-mac"},
-    "payload failure": {"sealed.segment", "sealed.truncated"},
+    "payload failure": {"sealed.segment", "sealed.truncated", "sealed.appended"},
 }
 
 

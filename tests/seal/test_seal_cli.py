@@ -107,7 +107,6 @@ def test_a_damaged_file_is_answered_with_no(here, public, identity_file, capsys)
     ("arguments", "code"),
     [
         (["seal", "gone", "-o", "s", "-r", "{public}"], "file.missing"),
-        (["seal", ".", "-o", "s", "-r", "{public}"], "file.is-folder"),
         (["seal", "model.safetensors", "-o", "s"], "sealed.nobody"),
         (["seal", "model.safetensors", "-o", "s", "-r", "nobody"], "vault.no-key"),
         (["seal", "model.safetensors", "-o", "s", "-r", "age1xyz"], "key.recipient"),
