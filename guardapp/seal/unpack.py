@@ -104,7 +104,7 @@ class _Entry(tarfile.TarInfo):
     """An entry whose extended header, which tarfile reads into memory, is not large."""
 
     @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str | None, errors: str) -> Self:
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         entry = super().frombuf(buf, encoding, errors)
         if entry.type not in (*tarfile.REGULAR_TYPES, tarfile.DIRTYPE) and entry.size > LONGEST_EXTRA:
             raise tarfile.ReadError("a header is too large")

@@ -226,7 +226,7 @@ def _load_private(data: bytes) -> PrivateKeyTypes:
         if "password" in str(error).lower():
             raise TypeError from error
         raise
-    return key  # type: ignore[return-value]
+    return key
 
 
 def _read_ssh_public(data: bytes) -> Material:
@@ -240,7 +240,7 @@ def _read_ssh_public(data: bytes) -> Material:
         raise _unreadable("its OpenSSH line is damaged or of a kind that is not known here") from None
     if isinstance(public, ed25519.Ed25519PublicKey):
         return Material("x25519", age_keys.encode_recipient(ssh_keys.x25519_public(public)), b"")
-    return Material(_type_of(public), _public_pem(public), b"")  # type: ignore[arg-type]
+    return Material(_type_of(public), _public_pem(public), b"")
 
 
 def _type_of(public: PublicKeyTypes) -> KeyType:
