@@ -219,14 +219,7 @@ def _load_private(data: bytes) -> PrivateKeyTypes:
 
     if not data.startswith(b"-----BEGIN OPENSSH"):
         return serialization.load_pem_private_key(data, password=None)
-    try:
-        key = serialization.load_ssh_private_key(data, password=None)
-    except ValueError as error:
-        # OpenSSH keys with a passphrase are told apart by the message alone
-        if "password" in str(error).lower():
-            raise TypeError from error
-        raise
-    return key
+    return serialization.load_ssh_private_key(data, password=None)
 
 
 def _read_ssh_public(data: bytes) -> Material:

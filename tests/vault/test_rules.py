@@ -1,4 +1,4 @@
-"""What a vault requires is done by everything that seals, survives its backup, and cannot be changed behind its back."""
+"""What a vault requires is done by all that seals, survives its backup, and is not changed behind its back."""
 
 from __future__ import annotations
 
