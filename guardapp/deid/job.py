@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -111,7 +111,7 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
     counts = CellCounts()
     form = spec.output.format or table.format
     target = out / _name(table, form)
-    with progress.stage("Writing", total=rows) as stage:
+    with progress.stage("Writing", total=rows) as stage, ExitStack() as parts:
         batches = protected_batches(
             policy,
             table.batches(rows=WRITE_ROWS),
@@ -122,9 +122,10 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
             stage.advance,
         )
         if spec.output.order == "shuffle":
-            batches = shuffled(batches, schema, rows, out / ".shuffle", progress.checkpoint)
-        with closing(batches):
-            written = write_table(target, batches, schema=schema, format=form, delimiter=table.delimiter or ",")
+            batches = parts.enter_context(
+                closing(shuffled(batches, schema, rows, out / ".shuffle", progress.checkpoint))
+            )
+        written = write_table(target, batches, schema=schema, format=form, delimiter=table.delimiter or ",")
     if written.rows != rows:
         raise GuardError(
             f"{spec.input.name} has changed while it was read",

@@ -36,15 +36,18 @@ _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 
 
 def is_workbook(path: Path) -> bool:
-    """Whether this is a ZIP file with a workbook in it. GuardError where a ZIP file is cut."""
+    """Whether this is a ZIP file with a workbook in it. GuardError where a workbook is cut."""
     with path.open("rb") as file:
-        if file.read(4) != MAGIC:
-            return False
+        head = file.read(4096)
+    if not head.startswith(MAGIC):
+        return False
     try:
         with zipfile.ZipFile(path) as archive:
             return "xl/workbook.xml" in archive.namelist()
     except zipfile.BadZipFile as error:
-        raise table_errors.truncated(path) from error
+        if path.suffix.lower() == ".xlsx" or b"[Content_Types].xml" in head:
+            raise table_errors.truncated(path) from error
+        return False
 
 
 class Workbook:
