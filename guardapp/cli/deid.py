@@ -45,6 +45,8 @@ def profile_(file: Path, table: str | None, as_json: bool) -> None:
         print_json(found.model_dump())
         return
     print(f"{found.path}: {found.rows:,} rows, {len(found.columns)} columns")
+    if found.format == "csv":
+        print(_how_written(file))
     if found.sampled < found.rows:
         print(f"Counts are exact; identifiers were looked for in an even sample of {found.sampled:,} rows.")
     print()
@@ -242,6 +244,21 @@ def check_(
         for reason in failed:
             print(f"Does not hold: {reason}")
     return 1 if failed else 0
+
+
+def _how_written(file: Path) -> str:
+    """What was found out about a CSV file, in one line."""
+    from guardapp.formats.tables import CsvTable, open_table
+
+    table = open_table(file)
+    if not isinstance(table, CsvTable):
+        return ""
+    delimiter = {"\t": "tab"}.get(table.delimiter, table.delimiter)
+    header = "names in the first line" if table.dialect.header else "no names in the first line"
+    commas = ", ".join(table.decimal_commas())
+    return f"CSV: delimiter {delimiter}, {table.encoding}, {header}" + (
+        f", decimal comma in {commas}" if commas else ""
+    )
 
 
 def _names(text: str) -> list[str]:

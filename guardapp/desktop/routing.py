@@ -70,7 +70,7 @@ def _job_page(path: Path) -> str:
 def _by_content(path: Path, head: bytes) -> str:
     if head.startswith((b"guard-sealed/", b"age-encryption.org/", b"-----BEGIN AGE")):
         return "checkpoints"
-    if head.startswith(b"PAR1"):
+    if head.startswith((b"PAR1", b"SQLite format 3\x00")):
         return "deidentify"
     if head.startswith(b"PK\x03\x04"):
         return _archive(path, head)

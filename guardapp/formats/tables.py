@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from guardapp.errors import from_os_error
 from guardapp.formats import column_types, table_errors
-from guardapp.formats.csv_dialect import Dialect, find_dialect
+from guardapp.formats.csv_dialect import Dialect, decimal_commas, find_dialect
 from guardapp.formats.csv_pages import RowIndex, read_page
 from guardapp.formats.csv_reading import read_csv
 from guardapp.formats.json_lines import JsonLines, is_json_lines
@@ -106,6 +106,10 @@ class CsvTable(Table):
         on_bytes: Callable[[int], None] | None = None,
     ) -> Iterator[pa.RecordBatch]:
         return read_csv(self.path, self.dialect, columns, rows, on_bytes)
+
+    def decimal_commas(self) -> list[str]:
+        """Columns of numbers with a decimal comma, judged by the first thousand rows."""
+        return decimal_commas(self.columns, self.head(1000))
 
     def page(self, offset: int, limit: int) -> list[list[str]]:
         return read_page(self.path, self.dialect, self._index, offset, limit)

@@ -23,7 +23,7 @@ from guardapp.errors import GuardError
 from guardapp.formats import row_order
 from guardapp.formats.row_order import shuffled
 from guardapp.formats.table_writing import Format
-from guardapp.formats.tables import open_table, write_table
+from guardapp.formats.tables import CsvTable, open_table, write_table
 
 ROWS: list[dict[str, Any]] = [
     {
@@ -301,3 +301,11 @@ def test_every_order_is_equally_likely(tmp_path: Path, monkeypatch: pytest.Monke
     )
     # six orders of 100 each; chi-square with 5 degrees of freedom exceeds 35.9 once in a million runs
     assert sum((orders[order] - 100) ** 2 / 100 for order in orders) + 100 * (6 - len(orders)) < 35.9
+
+
+def test_decimal_commas_are_seen_and_thousands_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("weight;sold;word;whole\n61,5;1,234;a,5;7\n70;2,500;b;8\n")
+    table = open_table(path)
+    assert isinstance(table, CsvTable)
+    assert (table.delimiter, table.decimal_commas()) == (";", ["weight"])
