@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,8 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
     GuardError: `policy.*`, `hierarchy.*`, `rule.*`, `table.*`; `deid.not-met` if the file that was written does not
     hold what the policy asks for, which fails the job.
     """
+    from guardapp.deid.classes import classes
+    from guardapp.deid.coding import Coded
     from guardapp.deid.policy import refuse_later
     from guardapp.deid.protect import (
         CellCounts,
@@ -72,6 +75,13 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
         recode,
     )
     from guardapp.deid.report import write_report
+    from guardapp.deid.risk import risk
+    from guardapp.deid.rules.by_row import RowRules
+    from guardapp.deid.rules.chance import SECRET_BYTES
+    from guardapp.deid.rules.format_preserving import ShortCells
+    from guardapp.deid.rules.key_check import key_check
+    from guardapp.deid.rules.sampling import sampled
+    from guardapp.deid.rules.whole_column import rearranged
     from guardapp.formats.tables import open_table, write_table
 
     policy = spec.read_policy()
@@ -86,9 +96,22 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
             "Keep, mask or generalise at least one column.",
             "policy.nothing-left",
         )
-    coded, rows = read_codes(table, coded_columns(policy), progress)
+    coded, rows = read_codes(table, coded_columns(policy), progress, ShortCells(policy))
     progress.facts(rows=rows, columns=len(table.columns))
-    recoded = recode(policy, coded, progress)
+    # never stored: nobody can draw the same again, not even the holder of the key
+    secret = secrets.token_bytes(SECRET_BYTES)
+    chosen = sampled(policy, rows, secret)
+    whole = coded
+    if chosen is not None:
+        coded = {name: Coded(column.codes[chosen], column.values) for name, column in coded.items()}
+    kept = rows if chosen is None else int(chosen.sum())
+    moved = rearranged(policy, coded, secret, progress)
+    recoded = recode(policy, coded, progress, rearranged=moved)
+    if chosen is not None and policy.quasi:
+        # the risk before is that of the whole table; rows of a sample look rarer than they are
+        sizes = classes([whole[name].codes for name in policy.quasi]).size
+        recoded = recoded._replace(before=risk(sizes, policy.k or 1))
+    key = progress.key(policy.key) if policy.needs_key else None
     counts = CellCounts()
     target = out / table.path.name
     with progress.stage("Writing", total=rows) as stage:
@@ -99,24 +122,29 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
                 table.batches(rows=WRITE_ROWS),
                 schema,
                 recoded,
-                progress.key(policy.key) if policy.needs_key else None,
+                key,
                 counts,
                 stage.advance,
+                rearranged=moved,
+                chosen=chosen,
+                by_row=RowRules(policy, key, secret),
             ),
             schema=schema,
             format=table.format,
             delimiter=table.delimiter or ",",
         )
-    if written.rows != rows:
+    if counts.rows != rows or written.rows != kept:
         raise GuardError(
             f"{spec.input.name} has changed while it was read",
-            f"it had {rows} rows at first and {written.rows} later",
+            f"it had {rows} rows at first and {counts.rows} later",
             "Run it again when nothing writes to the file any more.",
             "deid.file-changed",
         )
-    measured = _verify(policy, table, target, schema.names, rows, progress)
+    measured = _verify(policy, table, target, schema.names, kept, progress)
     report = _report(policy, table, recoded, counts, measured, written.escaped)
     policy = _with_own_hierarchies(policy, out)
+    if key is not None:
+        policy.key_check = key_check(key)
     copy = out / "policy.yaml"
     try:
         copy.write_text(policy_text(policy), encoding="utf-8")
@@ -130,7 +158,7 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
     progress.artifact("report", out / "report.html")
     return DeidResult(
         headline=_headline(policy, measured, recoded),
-        rows=rows,
+        rows=kept,
         k=measured.k if policy.quasi else None,
         at_risk=measured.at_risk,
         at_risk_before=recoded.before.at_risk,

@@ -16,6 +16,23 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from guardapp.deid.rule_options import (
+    BY_ROW,
+    KEYED,
+    PERTURBING,
+    DateShift,
+    Fake,
+    Fpe,
+    Keyed,
+    Microaggregate,
+    Noise,
+    Pram,
+    RankSwap,
+    RecordSwap,
+    Replace,
+    Round,
+    refuse_contradictions,
+)
 from guardapp.errors import GuardError, from_os_error
 from guardapp.spec import InputPath, Part
 
@@ -86,11 +103,23 @@ class RuleWithOptions(Part):
     generalise: Generalise | None = None
     top_bottom_code: TopBottomCode | None = None
     redact_text: list[str] | None = Field(None, min_length=1, description="Kinds to cover inside free text.")
+    pseudonym: Keyed | None = None
+    token: Keyed | None = None
+    fpe: Fpe | None = None
+    date_shift: DateShift | None = None
+    round: Round | None = None
+    replace: Replace | None = None
+    noise: Noise | None = None
+    microaggregate: Microaggregate | None = None
+    pram: Pram | None = None
+    rank_swap: RankSwap | None = None
+    record_swap: RecordSwap | None = None
+    fake: Fake | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> RuleWithOptions:
         if len(self.chosen()) != 1:
-            raise ValueError("a rule is exactly one of mask, generalise, top_bottom_code, redact_text")
+            raise ValueError(f"a rule is exactly one of {', '.join(type(self).model_fields)}")
         from guardapp.deid.detectors import TEXT_KINDS
 
         for kind in self.redact_text or []:
@@ -103,9 +132,7 @@ class RuleWithOptions(Part):
         return [name for name in type(self).model_fields if getattr(self, name) is not None]
 
 
-PlainRule = Literal["drop", "redact", "mask", "pseudonym", "token", "keep"]
-KEYED = ("pseudonym", "token")
-"""Rules that give equal values an equal replacement under a key of the vault."""
+PlainRule = Literal["drop", "redact", "mask", "pseudonym", "token", "fpe", "keep"]
 
 
 class Column(Part):
@@ -124,9 +151,18 @@ class Column(Part):
             raise ValueError("only a column with role quasi has a hierarchy")
         if self.role == "direct" and self.rule == "keep":
             raise ValueError("a direct identifier cannot be kept; drop, redact, mask, pseudonym or token it")
-        if self.role == "quasi" and self.rule in KEYED:
-            raise ValueError(f"a {self.rule} of a quasi-identifier cannot be generalised; make its role direct")
+        if self.role == "quasi" and self.effective_rule in KEYED + BY_ROW:
+            raise ValueError(f"a {self.effective_rule} of a quasi-identifier cannot be generalised; make its role direct")
+        if self.role == "direct" and self.effective_rule in PERTURBING:
+            raise ValueError(f"{self.effective_rule} leaves true values in the column; a direct identifier needs more")
         return self
+
+    def options(self) -> Part | None:
+        """What the rule was told, where it takes options."""
+        if not isinstance(self.rule, RuleWithOptions):
+            return Fpe() if self.rule == "fpe" else None
+        chosen = getattr(self.rule, self.effective_rule)
+        return chosen if isinstance(chosen, Part) else None
 
     @property
     def effective_rule(self) -> str:
@@ -220,6 +256,12 @@ class Policy(Part):
     key: str = Field(
         DEFAULT_KEY, min_length=1, max_length=120, description="Vault key that makes pseudonyms and tokens."
     )
+    key_check: str | None = Field(
+        None, max_length=64, description="Written beside a release: a sign of the key, so that reveal refuses another."
+    )
+    sample: float | None = Field(
+        None, gt=0, lt=1, description="Only this share of the rows, drawn at random, is in the result."
+    )
 
     @model_validator(mode="after")
     def _together(self) -> Policy:
@@ -235,8 +277,11 @@ class Policy(Part):
                 raise ValueError(f"{model.name} needs the role of “{column}” to be sensitive")
             if column is not None and self.columns[column].effective_rule in ("drop", "redact", "redact_text"):
                 raise ValueError(f"{model.name} needs “{column}” to stay in the result")
+            if column is not None and self.columns[column].effective_rule in BY_ROW:
+                raise ValueError(f"{model.name} cannot be met for “{column}”: its rule changes every cell by itself")
         if sum(isinstance(model, KAnonymity) for model in self.models) > 1:
             raise ValueError("k-anonymity is asked for twice")
+        refuse_contradictions(self.columns)
         return self
 
     @property
