@@ -249,6 +249,7 @@ def _report(
     fields = ("prosecutor_max", "prosecutor_mean", "journalist_max", "marketer", "at_risk", "unique")
     return {
         "rows_in": counts.rows,
+        "sample": policy.sample,
         "rows_out": measured.rows,
         "k": measured.k if policy.quasi else None,
         "suppressed_rows": 0,
@@ -263,6 +264,7 @@ def _report(
         "search": {"engine": "local", "levels": {}, "loss": recoded.utility.gcp},
         "columns": {
             name: {"role": column.role, "rule": column.effective_rule, "changed_cells": counts.changed.get(name)}
+            | ({"note": "noise, not a DP guarantee"} if column.effective_rule == "noise" else {})
             for name, column in policy.columns.items()
         },
         "escaped_cells": escaped,

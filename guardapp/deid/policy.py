@@ -152,7 +152,9 @@ class Column(Part):
         if self.role == "direct" and self.rule == "keep":
             raise ValueError("a direct identifier cannot be kept; drop, redact, mask, pseudonym or token it")
         if self.role == "quasi" and self.effective_rule in KEYED + BY_ROW:
-            raise ValueError(f"a {self.effective_rule} of a quasi-identifier cannot be generalised; make its role direct")
+            raise ValueError(
+                f"a {self.effective_rule} of a quasi-identifier cannot be generalised; make its role direct"
+            )
         if self.role == "direct" and self.effective_rule in PERTURBING:
             raise ValueError(f"{self.effective_rule} leaves true values in the column; a direct identifier needs more")
         return self

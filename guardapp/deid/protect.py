@@ -18,7 +18,7 @@ from guardapp.deid.hierarchies import place
 from guardapp.deid.mondrian import Sensitive, partition
 from guardapp.deid.policy import Policy
 from guardapp.deid.risk import Risk, risk
-from guardapp.deid.rule_options import BY_ROW, KEYED
+from guardapp.deid.rule_options import KEYED
 from guardapp.deid.rules import rule_for
 from guardapp.deid.rules.by_row import RowRules
 from guardapp.deid.rules.format_preserving import ShortCells

@@ -67,7 +67,9 @@ class Noise(Part):
     """Random numbers are added to the cells. This is noise, not a differential-privacy guarantee."""
 
     kind: Literal["laplace", "gaussian"] = "laplace"
-    scale: float = Field(gt=0, description="Laplace: its scale b; Gaussian: the standard deviation; in the cell's unit.")
+    scale: float = Field(
+        gt=0, description="Laplace: its scale b; Gaussian: the standard deviation; in the cell's unit."
+    )
     low: float | None = Field(None, description="Smaller results become this.")
     high: float | None = Field(None, description="Larger results become this.")
 

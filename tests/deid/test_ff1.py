@@ -40,9 +40,7 @@ def test_it_meets_nists_samples(bits: int, radix: int, tweak: str, plain: str, s
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    st.sampled_from([10, 26, 36, 52, 62]), st.integers(0, 60), st.binary(max_size=40), st.integers(0, 2**32)
-)
+@given(st.sampled_from([10, 26, 36, 52, 62]), st.integers(0, 60), st.binary(max_size=40), st.integers(0, 2**32))
 def test_every_string_comes_back_at_every_length(radix: int, more: int, tweak: bytes, seed: int) -> None:
     strings = np.random.default_rng(seed).integers(0, radix, (20, shortest(radix) + more)).astype(np.uint8)
     made = encrypt(bytes(range(32)), radix, tweak, strings)

@@ -45,7 +45,7 @@ def rank_swapped(codes: Codes, present: Places, rank: NDArray[np.int64], within:
 
 
 def pairs_to_swap(columns: Sequence[Codes], agree: Sequence[Codes], share: float, chance: Chance) -> Places:
-    """(pairs, 2) rows, each in one pair at most: equal in `agree`, different in `columns`; share of the rows or fewer."""
+    """(pairs, 2) rows, each in one pair at most, equal in `agree`, not in `columns`; share of the rows or fewer."""
     rows = len(columns[0])
     label = classes(list(agree)).label if agree else np.zeros(rows, np.int64)
     order = np.lexsort((chance.words(rows), label))

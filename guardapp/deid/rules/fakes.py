@@ -61,8 +61,8 @@ def persons(fakes: Sequence[Fake], released: Cells, rows: int, chance: Chance) -
     draws = chance.shares(5 * rows).reshape(rows, 5).tolist()
     language = fakes[0].language
     return [
-        _person(language, *told, draw)
-        for *told, draw in zip(cells("birth"), cells("sex"), cells("region"), draws, strict=True)
+        _person(language, birth, sex, region, draw)
+        for birth, sex, region, draw in zip(cells("birth"), cells("sex"), cells("region"), draws, strict=True)
     ]
 
 
@@ -120,7 +120,7 @@ def _born_between(text: str) -> tuple[date, date]:
 def _days(text: str) -> tuple[date, date] | None:
     found = _DAY.fullmatch(text.strip())
     try:
-        if not found or not 1000 <= int(found[1]):
+        if not found or int(found[1]) < 1000:
             return None
         year = int(found[1])
         if not found[3]:

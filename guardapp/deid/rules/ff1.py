@@ -86,7 +86,7 @@ class _Mac:
         tail[:, : len(self._rest)] = self._rest
         tail[:, len(self._rest)] = turn
         for place in range(self._half):
-            tail[:, -1 - place] = (half >> kind.type(8 * place) if kind != object else half >> 8 * place) & 255
+            tail[:, -1 - place] = half >> 8 * place & 255
         state = np.broadcast_to(self._state, (count, _BLOCK))
         for start in range(0, tail.shape[1], _BLOCK):
             state = self._blocks(state ^ tail[:, start : start + _BLOCK])

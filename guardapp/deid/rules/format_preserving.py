@@ -100,8 +100,8 @@ def _too_short(column: str, options: Fpe, rows: int) -> GuardError:
     least = shortest(len(ALPHABETS[options.alphabet]))
     return GuardError(
         f"Column “{column}” cannot be encrypted in its format",
-        f"{rows:,} rows have fewer than {least} characters of the alphabet “{options.alphabet}”, so that there are fewer "
-        "than a million possibilities and all could be tried",
+        f"{rows:,} rows have fewer than {least} characters of the alphabet “{options.alphabet}”, so "
+        "that all of their possibilities, fewer than a million, could be tried",
         "Write short: redact to cover these rows, choose a larger alphabet, or use tokens.",
         "rule.too-short",
     )

@@ -53,7 +53,9 @@ def rearranged(policy: Policy, coded: dict[str, Coded], secret: bytes, progress:
                 result.update(_swapped(names, options, coded, chance))
             elif isinstance(options, Pram):
                 column = coded[names[0]]
-                result[names[0]] = Coded(randomised(column.codes, _present(column), options.keep, chance), column.values)
+                result[names[0]] = Coded(
+                    randomised(column.codes, _present(column), options.keep, chance), column.values
+                )
             elif isinstance(options, RankSwap):
                 result[names[0]] = _ranked(names[0], coded[names[0]], options.within / 100, chance)
             stage.advance(1)
@@ -106,8 +108,8 @@ def _aggregated(names: list[str], coded: dict[str, Coded], size: int, progress: 
     pattern = np.isfinite(values) @ (1 << np.arange(len(names)))
     new = np.full(values.shape, np.nan)
     for present in np.unique(pattern).tolist():
-        rows, inside = np.flatnonzero(pattern == present), [at for at in range(len(names)) if present >> at & 1]
-        if inside and len(rows) >= size:
+        rows, inside = np.flatnonzero(pattern == present), np.flatnonzero(present >> np.arange(len(names)) & 1)
+        if len(inside) and len(rows) >= size:
             block = values[np.ix_(rows, inside)]
             label = groups(block, size, progress)
             new[np.ix_(rows, inside)] = means(block, label)[label]
