@@ -43,9 +43,11 @@ def test_a_fake_id_has_its_checksum_and_agrees_with_what_is_left(birth: str, sex
 
 def test_the_area_of_fakes_is_never_given_out(shared: Path) -> None:
     lines = (shared / "stdnum-cn-loc" / "loc.dat").read_text(encoding="utf-8").splitlines()
-    codes = {found[0] for line in lines if (found := re.match(r"\d{6}", line))}
-    assert len(codes) > 3000
-    assert not [code for code in codes if code.endswith("9999") or code.startswith("99")]
+    provinces = {line[:2] for line in lines if re.match(r"\d\d ", line)}
+    areas = {line[2:6] for line in lines if re.match(r"  \d{4} ", line)}
+    assert (len(provinces) > 30, len(areas) > 1000) == (True, True)
+    assert "99" not in provinces
+    assert not [area for area in areas if area.startswith("99")]
 
 
 def test_a_row_is_one_person() -> None:
