@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import Literal, Protocol
 
@@ -24,6 +25,42 @@ PERTURBING = ("microaggregate", "pram", "rank_swap", "record_swap", "noise", "ro
 Alphabet = Literal["digits", "lower", "upper", "letters", "digits_lower", "digits_upper", "alphanumeric"]
 Consistent = Literal["column", "project"]
 CONSISTENT = "column: as a rule of its own for each column; project: alike in all columns and tables under the key."
+
+
+class Mask(Part):
+    """Cover characters, keep the length."""
+
+    keep_first: int = Field(0, ge=0, description="Characters left as they are at the start.")
+    keep_last: int = Field(4, ge=0, description="Characters left as they are at the end.")
+    sign: str = Field("*", min_length=1, max_length=1, description="What covers a character.")
+
+
+class Generalise(Part):
+    """Numbers into ranges, or dates into months or years: one of the two."""
+
+    width: float | None = Field(None, gt=0, description="Width of a range of numbers.")
+    dates: Literal["month", "year"] | None = Field(None, description="What is left of a date.")
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Generalise:
+        if (self.width is None) == (self.dates is None):
+            raise ValueError("generalise takes either width or dates")
+        return self
+
+
+class TopBottomCode(Part):
+    """Numbers beyond a bound become the bound, written `≤low` and `≥high`."""
+
+    low: float | None = Field(None, description="Smaller values are shown as this.")
+    high: float | None = Field(None, description="Larger values are shown as this.")
+
+    @model_validator(mode="after")
+    def _some_bound(self) -> TopBottomCode:
+        if self.low is None and self.high is None:
+            raise ValueError("top_bottom_code needs low, high or both")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError("low must be smaller than high")
+        return self
 
 
 class Keyed(Part):
@@ -115,6 +152,42 @@ class Fake(Part):
     birth: str | None = Field(None, description="The column whose date of birth an ID agrees with.")
     sex: str | None = Field(None, description="The column whose sex names and IDs agree with.")
     region: str | None = Field(None, description="The column whose province an ID agrees with.")
+
+
+class RuleWithOptions(Part):
+    """A rule that takes options: exactly one of these."""
+
+    mask: Mask | None = None
+    generalise: Generalise | None = None
+    top_bottom_code: TopBottomCode | None = None
+    redact_text: list[str] | None = Field(None, min_length=1, description="Kinds to cover inside free text.")
+    pseudonym: Keyed | None = None
+    token: Keyed | None = None
+    fpe: Fpe | None = None
+    date_shift: DateShift | None = None
+    round: Round | None = None
+    replace: Replace | None = None
+    noise: Noise | None = None
+    microaggregate: Microaggregate | None = None
+    pram: Pram | None = None
+    rank_swap: RankSwap | None = None
+    record_swap: RecordSwap | None = None
+    fake: Fake | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> RuleWithOptions:
+        if len(self.chosen()) != 1:
+            raise ValueError(f"a rule is exactly one of {', '.join(type(self).model_fields)}")
+        from guardapp.deid.detectors import TEXT_KINDS
+
+        for kind in self.redact_text or []:
+            if kind not in TEXT_KINDS:
+                near = difflib.get_close_matches(kind, TEXT_KINDS, 1)
+                raise ValueError(f"redact_text does not know “{kind}”" + (f", perhaps “{near[0]}”" if near else ""))
+        return self
+
+    def chosen(self) -> list[str]:
+        return [name for name in type(self).model_fields if getattr(self, name) is not None]
 
 
 class _Ruled(Protocol):

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from guardapp.deid.policy import Column, RuleWithOptions
-from guardapp.deid.rule_options import Fpe, Keyed
+from guardapp.deid.policy import Column
+from guardapp.deid.rule_options import Fpe, Keyed, RuleWithOptions
 from guardapp.deid.rules.coarsening import date_to, number_to_range, top_bottom
 from guardapp.deid.rules.format_preserving import encrypted
 from guardapp.deid.rules.masking import mask, redact

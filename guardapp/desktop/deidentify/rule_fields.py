@@ -40,7 +40,7 @@ _KINDS = [
     Choice("phone", "Phone number"),
     Choice("cn_resident_id", "Chinese resident ID"),
 ]
-_LANGUAGES = [Choice("en", "English"), Choice("zh", "Chinese")]
+_LANGUAGES = [Choice("en", "English names"), Choice("zh", "Chinese names")]
 _NONE = Choice("", "None")
 
 
