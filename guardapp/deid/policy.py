@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from guardapp.deid.rule_options import BY_ROW, KEYED, PERTURBING, Fpe, RuleWithOptions, refuse_contradictions
+from guardapp.deid.rule_options import BY_ROW, KEYED, PERTURBING, Fpe, Replace, RuleWithOptions, refuse_contradictions
 from guardapp.errors import GuardError, from_os_error
 from guardapp.spec import InputPath, Part
 
@@ -69,6 +69,9 @@ class Column(Part):
             )
         if self.role == "direct" and self.effective_rule in PERTURBING:
             raise ValueError(f"{self.effective_rule} leaves true values in the column; a direct identifier needs more")
+        told = self.options()
+        if self.role == "direct" and isinstance(told, Replace) and told.others == "keep":
+            raise ValueError("replace with others: keep leaves direct identifiers as they are")
         return self
 
     def options(self) -> Part | None:
@@ -191,6 +194,9 @@ class Policy(Part):
                 raise ValueError(f"{model.name} needs the role of “{column}” to be sensitive")
             if column is not None and self.columns[column].effective_rule in ("drop", "redact", "redact_text"):
                 raise ValueError(f"{model.name} needs “{column}” to stay in the result")
+            told = self.columns[column].options() if column is not None else None
+            if isinstance(told, Fpe) and told.short == "redact":
+                raise ValueError(f"{model.name} cannot be met for “{column}” while short values are covered")
             if column is not None and self.columns[column].effective_rule in BY_ROW:
                 raise ValueError(f"{model.name} cannot be met for “{column}”: its rule changes every cell by itself")
         if sum(isinstance(model, KAnonymity) for model in self.models) > 1:

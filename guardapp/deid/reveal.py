@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Generator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -22,6 +23,10 @@ from guardapp.formats.tables import Table, open_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+_APOSTROPHE = re.compile(r"^'(?=[=+\-@\t\r\n])")
+"""What was put in front of a cell of a CSV, so that no spreadsheet runs it."""
 
 
 class Revealed(NamedTuple):
@@ -65,8 +70,8 @@ def reveal(path: Path, policy: Policy, key: bytes, out: Path) -> Revealed:
 
     key: the 32 bytes of the vault's key that the policy names
     Nothing is left behind on an error. GuardError `reveal.no-tokens`, `reveal.not-a-token` (a wrong key, another
-    column, or a changed token), `reveal.wrong-key` (where the policy has a sign of the key, as that of a release has),
-    `file.exists`, and what reading and writing refuse.
+    column, or a changed token), `reveal.wrong-key` and `reveal.no-sign` (the policy
+    beside a release has a sign of the key, without which encrypted values and dates are not turned back), `file.exists`, and what reading and writing refuse.
     """
     table = open_table(path)
     names = reversible_columns(policy, table)
@@ -77,6 +82,15 @@ def reveal(path: Path, policy: Policy, key: bytes, out: Path) -> Revealed:
             "Use the vault that it was protected with.",
             "reveal.wrong-key",
             answer="no",
+        )
+    unsigned = [name for name in names if policy.columns[name].effective_rule != "token"]
+    if unsigned and policy.key_check is None:
+        raise GuardError(
+            f"{path.name} could not be revealed",
+            "the policy has no sign of the key (key_check), and encrypted values and dates do not show whether a key is "
+            "right",
+            "Use the policy.yaml that lies beside the protected table.",
+            "reveal.no-sign",
         )
     back = {name: found for name in names if (found := _back(policy, key, name)) is not None}
     shifts = [
@@ -94,6 +108,8 @@ def reveal(path: Path, policy: Policy, key: bytes, out: Path) -> Revealed:
             columns = {name: batch.column(name) for name in batch.schema.names}
             for name in back:
                 before = columns[name].cast(pa.string()).to_pylist()
+                if table.format == "csv" and name in unsigned:
+                    before = [_APOSTROPHE.sub("", cell) if cell else cell for cell in before]
                 different = [cell for cell in dict.fromkeys(before) if cell]
                 known = dict(zip(different, back[name](different), strict=True))
                 wrong = [cell for cell, value in known.items() if value is None]

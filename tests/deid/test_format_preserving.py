@@ -78,6 +78,31 @@ def test_a_short_value_is_refused_with_the_number_of_rows_before_anything_is_wri
     assert re.fullmatch(r"\d{6}", cells[0])
 
 
+def test_cells_that_a_spreadsheet_would_run_come_back_without_the_apostrophe(tmp_path: Path) -> None:
+    from guardapp.deid.job import DeidSpec
+    from guardapp.deid.job import run as protect
+    from guardapp.deid.policy import load_policy
+    from guardapp.deid.reveal import reveal
+    from guardapp.formats.tables import open_table
+    from guardapp.progress import Progress
+
+    path, out = tmp_path / "t.csv", tmp_path / "out"
+    path.write_text("id,age\n+86 138 1234 5678,1\n@123456789,2\n1234567,3\n")
+    out.mkdir()
+    policy = build_policy({"columns": {"id": {"role": "direct", "rule": "fpe"}, "age": {"role": "other"}}})
+    protect(DeidSpec(name="t", input=path, policy=policy), out, Progress(keys={"pseudonyms": KEY}))
+    assert (out / "t.csv").read_text().count("'") == 2
+    back = tmp_path / "back.parquet"
+    reveal(out / "t.csv", load_policy(out / "policy.yaml"), KEY, back)
+    assert open_table(back).head(5) == open_table(path).head(5)
+
+
+def test_values_of_too_many_characters_are_refused_too() -> None:
+    with pytest.raises(GuardError, match="in its format"):
+        encrypted(KEY, "note", Fpe())(["1" * 1001])
+    assert len(encrypted(KEY, "note", Fpe())(["1" * 1000])[0]) == 1000
+
+
 def test_ff3_is_not_known() -> None:
     with pytest.raises(GuardError, match="policy"):
         build_policy({"columns": {"id": {"role": "direct", "rule": "ff3"}}})
@@ -111,6 +136,8 @@ def test_reversible_rules_of_100_000_rows_are_revealed_by_the_key_and_by_nobody_
     back = tmp_path / "back.csv"
     assert run(["deid", "reveal", str(protected), "--policy", str(released), "-o", str(back)]) == 0
     assert open_table(back).head(100_000) == before
+    # without the sign nobody could tell a wrong key
+    assert run(["deid", "reveal", str(protected), "--policy", str(policy), "-o", str(tmp_path / "no.csv")]) == 2
     # a vault that has another key under the name is refused by the sign beside the release
     Vault.open().new_key("other", "pseudonym")
     wrong = tmp_path / "wrong.yaml"

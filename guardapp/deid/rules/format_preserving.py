@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 KEY_BYTES = 32
+LONGEST = 1000
+"""More characters than this in one value are refused like too few: the work grows with their square."""
 _PURPOSE = b"guardapp/fpe/1"
 ALPHABETS = {
     "digits": string.digits,
@@ -88,7 +90,7 @@ class ShortCells:
             for name, options in self._options.items():
                 codes, values = encode(batch.column(name))
                 outside, least = _outside(options), shortest(len(ALPHABETS[options.alphabet]))
-                short = [value is not None and len(outside.sub("", value)) < least for value in values]
+                short = [value is not None and not least <= len(outside.sub("", value)) <= LONGEST for value in values]
                 self._rows[name] += int(np.array(short, bool)[codes].sum())
             yield batch
         for name, rows in self._rows.items():
@@ -100,8 +102,8 @@ def _too_short(column: str, options: Fpe, rows: int) -> GuardError:
     least = shortest(len(ALPHABETS[options.alphabet]))
     return GuardError(
         f"Column “{column}” cannot be encrypted in its format",
-        f"{rows:,} rows have fewer than {least} characters of the alphabet “{options.alphabet}”, so "
-        "that all of their possibilities, fewer than a million, could be tried",
+        f"{rows:,} rows have fewer than {least} characters of the alphabet “{options.alphabet}”, which is fewer than a "
+        f"million possibilities, or more than {LONGEST:,}",
         "Write short: redact to cover these rows, choose a larger alphabet, or use tokens.",
         "rule.too-short",
     )
@@ -132,7 +134,7 @@ def _turner(
         for place, text in enumerate(inner):
             by_length[len(text)].append(place)
         for length, places in by_length.items():
-            if length < shortest(radix):
+            if not shortest(radix) <= length <= LONGEST:
                 continue
             letters = np.frombuffer("".join(inner[place] for place in places).encode("ascii"), np.uint8)
             made = write[cipher(own, radix, tweak, read[letters].reshape(-1, length))].tobytes().decode("ascii")

@@ -16,7 +16,7 @@ CHOICES = {
     "pram": Choice("pram", "Randomise (PRAM)", "ph.arrows-in-line-horizontal"),
     "rank_swap": Choice("rank_swap", "Swap ranks", "ph.arrows-in-line-horizontal"),
     "record_swap": Choice("record_swap", "Swap records", "ph.arrows-in-line-horizontal"),
-    "fake": Choice("fake", "Invented values", "ph.key"),
+    "fake": Choice("fake", "Invented values", "ph.arrows-in-line-horizontal"),
 }
 """Rules with options, beside those that the sheet itself knows."""
 
