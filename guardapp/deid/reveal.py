@@ -71,7 +71,7 @@ def reveal(path: Path, policy: Policy, key: bytes, out: Path) -> Revealed:
     key: the 32 bytes of the vault's key that the policy names
     Nothing is left behind on an error. GuardError `reveal.no-tokens`, `reveal.not-a-token` (a wrong key, another
     column, or a changed token), `reveal.wrong-key`, `reveal.no-sign` (encrypted values and dates are turned back only
-    by a policy with a sign of the key, as the one beside a release), `file.exists`, and what reading and writing refuse.
+    by a policy with a sign of the key, as that of a release has), `file.exists`, and what reading and writing refuse.
     """
     table = open_table(path)
     names = reversible_columns(policy, table)
@@ -87,7 +87,7 @@ def reveal(path: Path, policy: Policy, key: bytes, out: Path) -> Revealed:
     if unsigned and policy.key_check is None:
         raise GuardError(
             f"{path.name} could not be revealed",
-            "the policy has no sign of the key (key_check), and encrypted values and dates do not show which is the key",
+            "the policy has no sign of the key (key_check), and encrypted values and dates do not show which is right",
             "Use the policy.yaml that lies beside the protected table.",
             "reveal.no-sign",
         )

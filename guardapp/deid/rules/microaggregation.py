@@ -1,7 +1,7 @@
 """Microaggregation: rows in small groups of similar numbers, every number the mean of its group.
 
 MDAV (Domingo-Ferrer & Mateo-Sanz 2002; Domingo-Ferrer & Torra 2005) on standardised columns: groups of `size` are taken
-around the rows farthest from the mean. Its time grows with the square of the rows, so blocks of more than 4,096 are
+around the rows farthest from the mean. Its time grows with the square of the rows, so blocks of more than 1,024 are
 first halved at the median of their widest column. One column by itself is sorted and cut into runs of `size`.
 """
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from guardapp.progress import Progress
 
-BLOCK = 4096
+BLOCK = 1024
 Points = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
