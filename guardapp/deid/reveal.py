@@ -83,8 +83,9 @@ def reveal(path: Path, policy: Policy, key: bytes, out: Path) -> Revealed:
             "reveal.wrong-key",
             answer="no",
         )
-    unsigned = [name for name in names if policy.columns[name].effective_rule != "token"]
-    if unsigned and policy.key_check is None:
+    # what carries no proof of its key
+    unproven = [name for name in names if policy.columns[name].effective_rule != "token"]
+    if unproven and policy.key_check is None:
         raise GuardError(
             f"{path.name} could not be revealed",
             "the policy has no sign of the key (key_check), and encrypted values and dates do not show which is right",
@@ -107,7 +108,7 @@ def reveal(path: Path, policy: Policy, key: bytes, out: Path) -> Revealed:
             columns = {name: batch.column(name) for name in batch.schema.names}
             for name in back:
                 before = columns[name].cast(pa.string()).to_pylist()
-                if table.format == "csv" and name in unsigned:
+                if table.format == "csv" and name in unproven:
                     before = [_APOSTROPHE.sub("", cell) if cell else cell for cell in before]
                 different = [cell for cell in dict.fromkeys(before) if cell]
                 known = dict(zip(different, back[name](different), strict=True))
@@ -121,6 +122,8 @@ def reveal(path: Path, policy: Policy, key: bytes, out: Path) -> Revealed:
                 if policy.columns[told.person].effective_rule == "fpe":
                     # a person who was covered cannot be known, nor by how much the dates moved
                     persons = [None if person == SUPPRESSED else person for person in persons]
+                elif table.format == "csv" and told.person not in back:
+                    persons = [_APOSTROPHE.sub("", person) if person else person for person in persons]
                 dates = columns[name].cast(pa.string()).to_pylist()
                 columns[name] = pa.array(shifted(key, told, dates, persons, back=True), pa.string())
                 cells += sum(1 for cell in dates if cell)
