@@ -178,7 +178,11 @@ class Preview:
     def _left(self, policy: Policy, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Those of `rows` that random sampling leaves in the result."""
         chosen = sampled(policy, self._rows, self._key)
-        return rows if chosen is None else rows[chosen[rows]]
+        if chosen is None:
+            return rows
+        left = rows[chosen[rows]]
+        # a tiny share of a long table may leave none of the rows that are looked at
+        return left if len(left) else np.flatnonzero(chosen)[:1]
 
     def _read(self, policy: Policy, progress: Progress) -> None:
         missing = [name for name in coded_columns(policy) if name not in self._coded]
