@@ -89,6 +89,9 @@ PUT_TOGETHER = {
 FOR_PROGRAMMERS = {
     "a pseudonym key has 32 bytes",
     "a token key is derived from 32 bytes",
+    "an encryption key is derived from 32 bytes",
+    "FF1 needs a domain of a million and numerals of one byte",
+    "fewer rows than a group needs",
     "an X25519 key has 32 bytes",
     "not a line of a journal",
     f"facts of more than {VALUE} bytes",

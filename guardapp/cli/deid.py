@@ -155,7 +155,7 @@ def reveal_(
     passphrase_file: Path | None,
     passphrase_fd: int | None,
 ) -> None:
-    """Turn reversible tokens back into values, for the holder of the key; the audit log keeps that it was done.
+    """Turn tokens, encrypted values and shifted dates back, for the holder of the key; the audit log keeps that.
 
     \b
     Example:

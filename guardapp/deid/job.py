@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -79,6 +80,8 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
     GuardError: `policy.*`, `hierarchy.*`, `rule.*`, `table.*`; `deid.not-met` if the file that was written does not
     hold what the policy asks for, which fails the job.
     """
+    from guardapp.deid.classes import classes
+    from guardapp.deid.coding import Coded
     from guardapp.deid.policy import refuse_later
     from guardapp.deid.protect import (
         CellCounts,
@@ -90,6 +93,13 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
         recode,
     )
     from guardapp.deid.report import write_report
+    from guardapp.deid.risk import risk
+    from guardapp.deid.rules.by_row import RowRules
+    from guardapp.deid.rules.chance import SECRET_BYTES
+    from guardapp.deid.rules.format_preserving import ShortCells
+    from guardapp.deid.rules.key_check import key_check
+    from guardapp.deid.rules.sampling import sampled
+    from guardapp.deid.rules.whole_column import rearranged
     from guardapp.formats.row_order import shuffled
     from guardapp.formats.tables import open_table, write_table
 
@@ -105,9 +115,22 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
             "Keep, mask or generalise at least one column.",
             "policy.nothing-left",
         )
-    coded, rows = read_codes(table, coded_columns(policy), progress)
+    coded, rows = read_codes(table, coded_columns(policy), progress, ShortCells(policy))
     progress.facts(rows=rows, columns=len(table.columns))
-    recoded = recode(policy, coded, progress)
+    # never stored: nobody can draw the same again, not even the holder of the key
+    secret = secrets.token_bytes(SECRET_BYTES)
+    chosen = sampled(policy, rows, secret)
+    whole = coded
+    if chosen is not None:
+        coded = {name: Coded(column.codes[chosen], column.values) for name, column in coded.items()}
+    kept = rows if chosen is None else int(chosen.sum())
+    moved = rearranged(policy, coded, secret, progress)
+    recoded = recode(policy, coded, progress, rearranged=moved)
+    if chosen is not None and policy.quasi:
+        # the risk before is that of the whole table; rows of a sample look rarer than they are
+        sizes = classes([whole[name].codes for name in policy.quasi]).size
+        recoded = recoded._replace(before=risk(sizes, policy.k or 1))
+    key = progress.key(policy.key) if policy.needs_key else None
     counts = CellCounts()
     form = spec.output.format or table.format
     target = out / _name(table, form)
@@ -117,28 +140,33 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
             table.batches(rows=WRITE_ROWS),
             schema,
             recoded,
-            progress.key(policy.key) if policy.needs_key else None,
+            key,
             counts,
             stage.advance,
+            rearranged=moved,
+            chosen=chosen,
+            by_row=RowRules(policy, key, secret),
         )
         if spec.output.order == "shuffle":
             batches = parts.enter_context(
-                closing(shuffled(batches, schema, rows, out / ".shuffle", progress.checkpoint))
+                closing(shuffled(batches, schema, kept, out / ".shuffle", progress.checkpoint))
             )
         written = write_table(target, batches, schema=schema, format=form, delimiter=table.delimiter or ",")
-    if written.rows != rows:
+    if counts.rows != rows or written.rows != kept:
         raise GuardError(
             f"{spec.input.name} has changed while it was read",
-            f"it had {rows} rows at first and {written.rows} later",
+            f"it had {rows} rows at first and {counts.rows} later",
             "Run it again when nothing writes to the file any more.",
             "deid.file-changed",
         )
     # the file is ours, so how it is written is known and need not be guessed
     own = {"encoding": "utf-8", "delimiter": table.delimiter or ",", "header": True} if form == "csv" else {}
-    measured = _verify(policy, target, own, schema.names, rows, progress)
+    measured = _verify(policy, target, own, schema.names, kept, progress)
     report = _report(policy, table, recoded, counts, measured, written.escaped)
     report["output"] = {"format": form, "order": spec.output.order, "encoding": "utf-8"}
     policy = _with_own_hierarchies(policy, out)
+    if key is not None:
+        policy.key_check = key_check(key)
     copy = out / "policy.yaml"
     try:
         copy.write_text(policy_text(policy), encoding="utf-8")
@@ -152,7 +180,7 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
     progress.artifact("report", out / "report.html")
     return DeidResult(
         headline=_headline(policy, measured, recoded),
-        rows=rows,
+        rows=kept,
         k=measured.k if policy.quasi else None,
         at_risk=measured.at_risk,
         at_risk_before=recoded.before.at_risk,
@@ -255,6 +283,7 @@ def _report(
     fields = ("prosecutor_max", "prosecutor_mean", "journalist_max", "marketer", "at_risk", "unique")
     return {
         "rows_in": counts.rows,
+        "sample": policy.sample,
         "rows_out": measured.rows,
         "k": measured.k if policy.quasi else None,
         "suppressed_rows": 0,
@@ -269,6 +298,7 @@ def _report(
         "search": {"engine": "local", "levels": {}, "loss": recoded.utility.gcp},
         "columns": {
             name: {"role": column.role, "rule": column.effective_rule, "changed_cells": counts.changed.get(name)}
+            | ({"note": "noise, not a DP guarantee"} if column.effective_rule == "noise" else {})
             for name, column in policy.columns.items()
         },
         "escaped_cells": escaped,

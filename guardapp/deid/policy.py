@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from guardapp.deid.rule_options import BY_ROW, KEYED, PERTURBING, Fpe, Replace, RuleWithOptions, refuse_contradictions
 from guardapp.errors import GuardError, from_os_error
 from guardapp.spec import InputPath, Part
 
@@ -43,69 +44,7 @@ class DateHierarchy(Part):
 Hierarchy = InputPath | IntervalHierarchy | MaskHierarchy | DateHierarchy
 
 
-class Mask(Part):
-    """Cover characters, keep the length."""
-
-    keep_first: int = Field(0, ge=0, description="Characters left as they are at the start.")
-    keep_last: int = Field(4, ge=0, description="Characters left as they are at the end.")
-    sign: str = Field("*", min_length=1, max_length=1, description="What covers a character.")
-
-
-class Generalise(Part):
-    """Numbers into ranges, or dates into months or years: one of the two."""
-
-    width: float | None = Field(None, gt=0, description="Width of a range of numbers.")
-    dates: Literal["month", "year"] | None = Field(None, description="What is left of a date.")
-
-    @model_validator(mode="after")
-    def _one_of(self) -> Generalise:
-        if (self.width is None) == (self.dates is None):
-            raise ValueError("generalise takes either width or dates")
-        return self
-
-
-class TopBottomCode(Part):
-    """Numbers beyond a bound become the bound, written `≤low` and `≥high`."""
-
-    low: float | None = Field(None, description="Smaller values are shown as this.")
-    high: float | None = Field(None, description="Larger values are shown as this.")
-
-    @model_validator(mode="after")
-    def _some_bound(self) -> TopBottomCode:
-        if self.low is None and self.high is None:
-            raise ValueError("top_bottom_code needs low, high or both")
-        if self.low is not None and self.high is not None and self.low >= self.high:
-            raise ValueError("low must be smaller than high")
-        return self
-
-
-class RuleWithOptions(Part):
-    """A rule that takes options: exactly one of these."""
-
-    mask: Mask | None = None
-    generalise: Generalise | None = None
-    top_bottom_code: TopBottomCode | None = None
-    redact_text: list[str] | None = Field(None, min_length=1, description="Kinds to cover inside free text.")
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> RuleWithOptions:
-        if len(self.chosen()) != 1:
-            raise ValueError("a rule is exactly one of mask, generalise, top_bottom_code, redact_text")
-        from guardapp.deid.detectors import TEXT_KINDS
-
-        for kind in self.redact_text or []:
-            if kind not in TEXT_KINDS:
-                near = difflib.get_close_matches(kind, TEXT_KINDS, 1)
-                raise ValueError(f"redact_text does not know “{kind}”" + (f", perhaps “{near[0]}”" if near else ""))
-        return self
-
-    def chosen(self) -> list[str]:
-        return [name for name in type(self).model_fields if getattr(self, name) is not None]
-
-
-PlainRule = Literal["drop", "redact", "mask", "pseudonym", "token", "keep"]
-KEYED = ("pseudonym", "token")
-"""Rules that give equal values an equal replacement under a key of the vault."""
+PlainRule = Literal["drop", "redact", "mask", "pseudonym", "token", "fpe", "keep"]
 
 
 class Column(Part):
@@ -124,9 +63,23 @@ class Column(Part):
             raise ValueError("only a column with role quasi has a hierarchy")
         if self.role == "direct" and self.rule == "keep":
             raise ValueError("a direct identifier cannot be kept; drop, redact, mask, pseudonym or token it")
-        if self.role == "quasi" and self.rule in KEYED:
-            raise ValueError(f"a {self.rule} of a quasi-identifier cannot be generalised; make its role direct")
+        if self.role == "quasi" and self.effective_rule in KEYED + BY_ROW:
+            raise ValueError(
+                f"a {self.effective_rule} of a quasi-identifier cannot be generalised; make its role direct"
+            )
+        if self.role == "direct" and self.effective_rule in PERTURBING:
+            raise ValueError(f"{self.effective_rule} leaves true values in the column; a direct identifier needs more")
+        told = self.options()
+        if self.role == "direct" and isinstance(told, Replace) and told.others == "keep":
+            raise ValueError("replace with others: keep leaves direct identifiers as they are")
         return self
+
+    def options(self) -> Part | None:
+        """What the rule was told, where it takes options."""
+        if not isinstance(self.rule, RuleWithOptions):
+            return Fpe() if self.rule == "fpe" else None
+        chosen = getattr(self.rule, self.effective_rule)
+        return chosen if isinstance(chosen, Part) else None
 
     @property
     def effective_rule(self) -> str:
@@ -220,6 +173,12 @@ class Policy(Part):
     key: str = Field(
         DEFAULT_KEY, min_length=1, max_length=120, description="Vault key that makes pseudonyms and tokens."
     )
+    key_check: str | None = Field(
+        None, max_length=64, description="Written beside a release: a sign of the key, so that reveal refuses another."
+    )
+    sample: float | None = Field(
+        None, gt=0, lt=1, description="Only this share of the rows, drawn at random, is in the result."
+    )
 
     @model_validator(mode="after")
     def _together(self) -> Policy:
@@ -235,8 +194,14 @@ class Policy(Part):
                 raise ValueError(f"{model.name} needs the role of “{column}” to be sensitive")
             if column is not None and self.columns[column].effective_rule in ("drop", "redact", "redact_text"):
                 raise ValueError(f"{model.name} needs “{column}” to stay in the result")
+            told = self.columns[column].options() if column is not None else None
+            if isinstance(told, Fpe) and told.short == "redact":
+                raise ValueError(f"{model.name} cannot be met for “{column}” while short values are covered")
+            if column is not None and self.columns[column].effective_rule in BY_ROW:
+                raise ValueError(f"{model.name} cannot be met for “{column}”: its rule changes every cell by itself")
         if sum(isinstance(model, KAnonymity) for model in self.models) > 1:
             raise ValueError("k-anonymity is asked for twice")
+        refuse_contradictions(self.columns)
         return self
 
     @property

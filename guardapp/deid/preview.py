@@ -1,13 +1,13 @@
 """What a policy would do, before it is run: figures, rows side by side, and the trade-off between risk and utility.
 
 Runs in a helper process (`guardapp.deid.session`), never in the window's. Results are JSON values.
-Pseudonyms in a preview are made with a key that is thrown away: they differ from the final ones.
+Pseudonyms and what is drawn by chance differ from the final ones: a preview has a key that is thrown away.
 """
 
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,10 @@ from guardapp.deid.policy import Policy, refuse_later
 from guardapp.deid.protect import Recoded, check_columns, coded_columns, read_codes, recode
 from guardapp.deid.risk import Risk, risk
 from guardapp.deid.rules import rule_for
+from guardapp.deid.rules.by_row import RowRules
 from guardapp.deid.rules.pseudonym import KEY_BYTES
+from guardapp.deid.rules.sampling import sampled
+from guardapp.deid.rules.whole_column import rearranged
 from guardapp.errors import GuardError
 from guardapp.formats.tables import Table
 from guardapp.progress import Progress
@@ -39,7 +42,27 @@ _STATES = {
     "redact_text": "suppress",
     "generalise": "generalise",
     "top_bottom_code": "generalise",
+    "fpe": "pseudonym",
+    "date_shift": "pseudonym",
+    "fake": "generalise",
+    "replace": "generalise",
+    "round": "generalise",
+    "noise": "generalise",
+    "microaggregate": "generalise",
+    "pram": "generalise",
+    "rank_swap": "generalise",
+    "record_swap": "generalise",
 }
+
+
+class _Grouped(NamedTuple):
+    """Rows under one policy. asked: those that were looked at; used: those of them that a sample of rows leaves."""
+
+    question: str
+    asked: NDArray[np.int64]
+    used: NDArray[np.int64]
+    recoded: Recoded
+    moved: dict[str, Coded]
 
 
 class Preview:
@@ -50,7 +73,7 @@ class Preview:
         self._coded: dict[str, Coded] = {}
         self._sizes: dict[tuple[str, ...], NDArray[np.int64]] = {}
         self._rows = 0
-        self._last: tuple[str, NDArray[np.int64], Recoded] | None = None
+        self._last: _Grouped | None = None
         self._key = secrets.token_bytes(KEY_BYTES)
 
     def preview(
@@ -72,15 +95,17 @@ class Preview:
         check_columns(policy, self.table)
         self._read(policy, progress)
         shown = np.arange(min(offset, self._rows), min(offset + limit, self._rows))
-        used, recoded = self._recoded(policy, progress, k, shown, self._rows if exact else LIVE_ROWS)
-        before = recoded.before if len(used) == self._rows else self._risk_before(policy, k or policy.k or 1)
+        grouped = self._grouped(policy, progress, k, shown, self._rows if exact else LIVE_ROWS)
+        asked, recoded = grouped.asked, grouped.recoded
+        every = len(grouped.used) == self._rows
+        before = recoded.before if every else self._risk_before(policy, k or policy.k or 1)
         original = self.table.page(offset, limit)
-        protected, states = self._protect(policy, original, recoded, np.searchsorted(used, shown))
-        cells = max(len(used) * len(recoded.columns), 1)
+        protected, states = self._protect(policy, original, grouped, shown)
+        cells = max(len(grouped.used) * len(recoded.columns), 1)
         return {
             "rows": self._rows,
-            "rows_used": len(used),
-            "exact": len(used) == self._rows,
+            "rows_used": len(asked),
+            "exact": len(asked) == self._rows,
             "k": recoded.k if policy.quasi else None,
             "target_k": k or policy.k,
             "groups": len(recoded.sizes),
@@ -108,12 +133,13 @@ class Preview:
         check_columns(policy, self.table)
         self._read(policy, progress)
         used = self._sample(CURVE_ROWS, np.zeros(0, np.int64))
-        columns = self._take(policy, used)
+        columns = self._take(policy, self._left(policy, used))
+        moved = rearranged(policy, columns, self._key, progress)
         points, unreachable = [], []
         for k in ks:
             progress.checkpoint()
             try:
-                found = recode(policy, columns, progress, k)
+                found = recode(policy, columns, progress, k, moved)
             except GuardError as error:
                 if error.answer != "no":
                     raise
@@ -130,21 +156,33 @@ class Preview:
             )
         return {"points": points, "unreachable": unreachable, "rows": self._rows, "rows_used": len(used)}
 
-    def _recoded(
+    def _grouped(
         self, policy: Policy, progress: Progress, k: int | None, shown: NDArray[np.int64], most: int
-    ) -> tuple[NDArray[np.int64], Recoded]:
+    ) -> _Grouped:
         """The rows that are grouped, those `shown` among them, and their groups; kept while the question is the same.
 
         Scrolling asks for page after page under one policy, and grouping again takes seconds on a long table.
         """
         question = f"{policy.model_dump_json()} {k} {most}"
-        if self._last is not None and self._last[0] == question and np.isin(shown, self._last[1]).all():
-            return self._last[1:]
+        last = self._last
+        if last is not None and last.question == question and np.isin(shown, last.asked).all():
+            return last
         near = np.arange(shown[0], min(shown[0] + most // NEAR_SHARE, self._rows)) if len(shown) else shown
-        used = self._sample(most, np.union1d(near, shown))
-        recoded = recode(policy, self._take(policy, used), progress, k)
-        self._last = question, used, recoded
-        return used, recoded
+        asked = self._sample(most, np.union1d(near, shown))
+        used = self._left(policy, asked)
+        columns = self._take(policy, used)
+        moved = rearranged(policy, columns, self._key, progress)
+        self._last = _Grouped(question, asked, used, recode(policy, columns, progress, k, moved), moved)
+        return self._last
+
+    def _left(self, policy: Policy, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of `rows` that random sampling leaves in the result."""
+        chosen = sampled(policy, self._rows, self._key)
+        if chosen is None:
+            return rows
+        left = rows[chosen[rows]]
+        # a tiny share of a long table may leave none of the rows that are looked at
+        return left if len(left) else np.flatnonzero(chosen)[:1]
 
     def _read(self, policy: Policy, progress: Progress) -> None:
         missing = [name for name in coded_columns(policy) if name not in self._coded]
@@ -174,34 +212,50 @@ class Preview:
         }
 
     def _protect(
-        self, policy: Policy, original: list[list[str]], recoded: Recoded, places: NDArray[np.int64]
+        self, policy: Policy, original: list[list[str]], grouped: _Grouped, shown: NDArray[np.int64]
     ) -> tuple[list[list[str | None]], list[list[str]]]:
         """The page under the policy, and for each cell what happened: "", pseudonym, generalise or suppress."""
+        names = self.table.columns
+        before: dict[str, list[str | None]] = {
+            name: [row[index] or None for row in original] for index, name in enumerate(names)
+        }
+        left = np.isin(shown, grouped.used)
+        places = np.minimum(np.searchsorted(grouped.used, shown), len(grouped.used) - 1)
+        after = {name: self._column(policy, name, cells, grouped, places) for name, cells in before.items()}
+        at = str(shown[0]) if len(shown) else ""
+        rules = RowRules(policy, self._key, self._key, at)
+        if rules.columns:
+            after |= rules.apply(before.__getitem__, after.__getitem__, len(original))
         protected: list[list[str | None]] = [[] for _ in original]
         states: list[list[str]] = [[] for _ in original]
-        for index, name in enumerate(self.table.columns):
-            before = [row[index] for row in original]
-            after, happened = self._column(policy, name, before, recoded, places)
-            for row, (cell, new) in enumerate(zip(before, after, strict=True)):
-                protected[row].append(new)
-                if new is not None and new == cell:
-                    states[row].append("")
-                else:
-                    states[row].append("suppress" if new in (None, SUPPRESSED) else happened)
+        for name, cells in after.items():
+            happened = _STATES.get(policy.columns[name].effective_rule, "generalise")
+            gone = policy.columns[name].effective_rule == "drop"
+            for row, (cell, new) in enumerate(zip(before[name], cells, strict=True)):
+                if gone or not left[row]:
+                    protected[row].append(None)
+                    states[row].append("suppress")
+                    continue
+                protected[row].append(new or "")
+                same = (new or "") == (cell or "")
+                states[row].append("" if same else "suppress" if new == SUPPRESSED else happened)
         return protected, states
 
     def _column(
-        self, policy: Policy, name: str, before: list[str], recoded: Recoded, places: NDArray[np.int64]
-    ) -> tuple[list[str | None], str]:
-        if name in recoded.columns:
-            codes, labels = recoded.columns[name]
-            return [labels[codes[place]] or "" for place in places.tolist()], "generalise"
+        self, policy: Policy, name: str, before: list[str | None], grouped: _Grouped, places: NDArray[np.int64]
+    ) -> list[str | None]:
+        if name in grouped.recoded.columns:
+            codes, labels = grouped.recoded.columns[name]
+            return [labels[codes[place]] for place in places.tolist()]
+        if name in grouped.moved:
+            codes, labels = grouped.moved[name]
+            return [labels[codes[place]] for place in places.tolist()]
         column = policy.columns[name]
         if column.effective_rule == "drop":
-            return [None] * len(before), "suppress"
+            return [None] * len(before)
         rule = rule_for(name, column, self._key)
         if rule is None:
-            return list(before), ""
+            return list(before)
         known = [cell for cell in dict.fromkeys(before) if cell]
         changed = dict(zip(known, rule(known), strict=True))
-        return [changed.get(cell, cell) for cell in before], _STATES[column.effective_rule]
+        return [changed[cell] if cell else None for cell in before]

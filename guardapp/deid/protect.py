@@ -5,7 +5,7 @@ Memory grows by four bytes a row and coded column, not with the file. The order 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -16,9 +16,13 @@ from guardapp.deid.classes import Classes, classes
 from guardapp.deid.coding import Coded, code_columns, encode, watched
 from guardapp.deid.hierarchies import place
 from guardapp.deid.mondrian import Sensitive, partition
-from guardapp.deid.policy import KEYED, Policy
+from guardapp.deid.policy import Policy
 from guardapp.deid.risk import Risk, risk
+from guardapp.deid.rule_options import KEYED
 from guardapp.deid.rules import rule_for
+from guardapp.deid.rules.by_row import RowRules
+from guardapp.deid.rules.format_preserving import ShortCells
+from guardapp.deid.rules.whole_column import columns_read
 from guardapp.deid.utility import Utility, utility
 from guardapp.errors import GuardError
 from guardapp.formats.tables import Table
@@ -75,12 +79,14 @@ def check_columns(policy: Policy, table: Table) -> None:
 
 
 def coded_columns(policy: Policy) -> list[str]:
-    """Columns that are compared: quasi-identifiers, and those that a diversity is asked of."""
-    return [*policy.quasi, *(m.column for m in policy.diversity if m.column not in policy.quasi)]
+    """Columns that are compared: quasi-identifiers, those that a diversity is asked of or a rule needs as a whole."""
+    return list(dict.fromkeys([*policy.quasi, *(m.column for m in policy.diversity), *columns_read(policy)]))
 
 
-def read_codes(table: Table, names: list[str], progress: Progress) -> tuple[dict[str, Coded], int]:
-    """Pass one: `names` as codes, and the number of rows. GuardError `table.no-rows`."""
+def read_codes(
+    table: Table, names: list[str], progress: Progress, short: ShortCells | None = None
+) -> tuple[dict[str, Coded], int]:
+    """Pass one: `names` as codes, and the number of rows. GuardError `table.no-rows`, `rule.too-short`."""
     rows = 0
     with progress.stage("Reading", total=table.rows) as stage:
 
@@ -90,7 +96,9 @@ def read_codes(table: Table, names: list[str], progress: Progress) -> tuple[dict
             stage.advance(more)
 
         # a table without compared columns is still read once, so that damage shows before anything is written
-        coded = code_columns(watched(table.batches(names or table.columns[:1]), count), names)
+        wanted = list(dict.fromkeys([*names, *(short.columns if short else [])]))
+        batches = table.batches(wanted or table.columns[:1])
+        coded = code_columns(watched(short.watch(batches) if short else batches, count), names)
     if rows == 0:
         raise GuardError(
             f"{table.path.name} has no rows",
@@ -101,9 +109,16 @@ def read_codes(table: Table, names: list[str], progress: Progress) -> tuple[dict
     return coded, rows
 
 
-def recode(policy: Policy, coded: dict[str, Coded], progress: Progress, k: int | None = None) -> Recoded:
+def recode(
+    policy: Policy,
+    coded: dict[str, Coded],
+    progress: Progress,
+    k: int | None = None,
+    rearranged: Mapping[str, Coded] | None = None,
+) -> Recoded:
     """Group rows until every class has k of them, and name the groups.
 
+    rearranged: columns that a rule has changed as a whole, instead of those in `coded`
     k: instead of the policy's; without any, quasi-identifiers stay as their rules leave them
     GuardError `deid.too-few-rows`, `deid.not-diverse`: no grouping whatever can meet the policy.
     """
@@ -120,7 +135,8 @@ def recode(policy: Policy, coded: dict[str, Coded], progress: Progress, k: int |
         nothing = np.zeros(0, np.int64)
         none = risk(nothing, target)
         return Recoded({}, nothing, utility([], nothing, nothing, target), {}, none, none, 0)
-    ruled = {name: _ruled(name, policy, coded[name]) for name in names}
+    rearranged = rearranged or {}
+    ruled = {name: rearranged.get(name) or _ruled(name, policy, coded[name]) for name in names}
     before = classes([coded[name].codes for name in names])
     placed = {
         name: place(name, column.values, column.counts(), policy.columns[name].hierarchy)
@@ -138,7 +154,9 @@ def recode(policy: Policy, coded: dict[str, Coded], progress: Progress, k: int |
             answer="no",
         )
     sensitive = {
-        model.column: _sensitive(_ruled(model.column, policy, coded[model.column]), model.l)
+        model.column: _sensitive(
+            rearranged.get(model.column) or _ruled(model.column, policy, coded[model.column]), model.l
+        )
         for model in policy.diversity
     }
     for column, wanted in sensitive.items():
@@ -231,11 +249,18 @@ def _named(
 
 
 class CellCounts:
-    """Cells changed by each column's rule, counted while they are written."""
+    """Cells changed by each column's rule, counted while they are written.
+
+    rows: read; written: those of them in the result
+    """
 
     def __init__(self) -> None:
         self.rows = 0
+        self.written = 0
         self.changed: dict[str, int] = {}
+
+    def add(self, name: str, cells: int) -> None:
+        self.changed[name] = self.changed.get(name, 0) + cells
 
 
 def protected_schema(policy: Policy, table: Table) -> pa.Schema:
@@ -261,26 +286,69 @@ def protected_batches(
     key: bytes | None,
     counts: CellCounts,
     on_rows: Callable[[int], None] = lambda rows: None,
+    *,
+    rearranged: Mapping[str, Coded],
+    chosen: NDArray[np.bool_] | None,
+    by_row: RowRules,
 ) -> Iterator[pa.RecordBatch]:
-    """Pass two: every batch with its cells as the policy has them."""
+    """Pass two: every batch with its cells as the policy has them.
+
+    rearranged: columns that a rule has changed as a whole; chosen: the rows that are in the result, None for all
+    """
     import pyarrow as pa
 
-    rules = {name: rule_for(name, policy.columns[name], key) for name in schema.names if name not in recoded.columns}
-    labels = {name: pa.array(values, pa.string()) for name, (_, values) in recoded.columns.items()}
+    settled = {name: (column.codes, column.values) for name, column in rearranged.items()} | recoded.columns
+    rules = {name: rule_for(name, policy.columns[name], key) for name in schema.names if name not in settled}
+    labels = {name: pa.array(values, pa.string()) for name, (_, values) in settled.items()}
     for batch in batches:
-        start, stop = counts.rows, counts.rows + batch.num_rows
-        columns = []
+        read = batch.num_rows
+        if chosen is not None:
+            # a file that has grown since is noticed later, by the number of rows
+            mask = np.zeros(read, bool)
+            known = chosen[counts.rows : counts.rows + read]
+            mask[: len(known)] = known
+            batch = batch.filter(pa.array(mask))
+        start, stop = counts.written, counts.written + batch.num_rows
+        columns: dict[str, pa.Array] = {}
         for name in schema.names:
             column = batch.column(name)
             if name in labels:
-                column = labels[name].take(pa.array(recoded.columns[name][0][start:stop]))
+                column = labels[name].take(pa.array(settled[name][0][start:stop]))
+                if name not in recoded.columns:
+                    counts.add(name, _differing(batch.column(name), column))
             elif rule := rules[name]:
                 column, changed = _apply(rule, column)
-                counts.changed[name] = counts.changed.get(name, 0) + changed
-            columns.append(column)
-        counts.rows = stop
-        yield pa.RecordBatch.from_arrays(columns, schema=schema)
-        on_rows(batch.num_rows)
+                counts.add(name, changed)
+            columns[name] = column
+        if by_row.columns:
+            for name, cells in _by_row(by_row, batch, columns).items():
+                new = pa.array(cells, pa.string())
+                counts.add(name, _differing(columns[name], new))
+                columns[name] = new
+        counts.rows, counts.written = counts.rows + read, stop
+        yield pa.RecordBatch.from_arrays(list(columns.values()), schema=schema)
+        on_rows(read)
+
+
+def _by_row(rules: RowRules, batch: pa.RecordBatch, released: Mapping[str, pa.Array]) -> dict[str, list[str | None]]:
+    import pyarrow as pa
+
+    def cells(column: pa.Array) -> list[str | None]:
+        return [cell or None for cell in column.cast(pa.string()).to_pylist()]
+
+    def left(name: str) -> list[str | None]:
+        # a dropped column tells nothing that an invented value could agree with
+        return cells(released[name]) if name in released else [None] * batch.num_rows
+
+    return rules.apply(lambda name: cells(batch.column(name)), left, batch.num_rows)
+
+
+def _differing(before: pa.Array, after: pa.Array) -> int:
+    """Cells that are not what they were; a missing one stays missing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.sum(pc.not_equal(before.cast(pa.string()), after)).as_py() or 0
 
 
 def _apply(rule: Callable[[list[str]], list[str]], column: pa.Array) -> tuple[pa.Array, int]:

@@ -22,8 +22,29 @@ _RULES = {
     "generalise": "Generalised",
     "top_bottom_code": "Extremes bounded",
     "redact_text": "Covered inside text",
+    "fpe": "Encrypted in its format",
+    "date_shift": "Dates shifted by person",
+    "round": "Rounded",
+    "replace": "Replaced from a list",
+    "noise": "Noise, not a DP guarantee",
+    "microaggregate": "Means of small groups",
+    "pram": "Randomised (PRAM)",
+    "rank_swap": "Ranks swapped",
+    "record_swap": "Records swapped",
+    "fake": "Invented values",
     "keep": "Kept",
 }
+_CAUTIONS = {
+    "fpe": "Encryption in format shows equal values, lengths, and the characters outside its alphabet.",
+    "date_shift": "Shifted dates keep the intervals of a person; two known intervals can still point to somebody.",
+    "noise": "Noise on cells is no guarantee of differential privacy: no bound on what can be learnt follows from it.",
+    "microaggregate": "Means of small groups lie near the values of their rows.",
+    "pram": "Randomised columns hold true values, some in other rows. Statistics across columns are weakened.",
+    "rank_swap": "Swapped ranks leave every value in the column, near to where it was.",
+    "record_swap": "Swapped records leave every value in the column; statistics with other columns are weakened.",
+    "fake": "Invented values agree with what is left in their row. They are no data: leave them out of statistics.",
+}
+"""What a person should know of a rule that is in use."""
 _ROLES = {"direct": "Identifier", "quasi": "Quasi-identifier", "sensitive": "Sensitive", "other": "Other"}
 
 
@@ -64,6 +85,16 @@ def write_report(
             "Whoever holds the key can test whether a value belongs to a pseudonym, and can turn tokens back.",
         ]
     )
+    rules = {column.effective_rule for column in policy.columns.values()}
+    cautions = [text for rule, text in _CAUTIONS.items() if rule in rules]
+    if cautions:
+        page.section("What the rules of this policy leave open")
+        page.bullets(cautions)
+    if policy.sample is not None:
+        page.paragraph(
+            f"The result holds {measured.rows:,} of {counts.rows:,} rows, drawn at random. "
+            "Risk before is that of all rows; which rows were drawn is not stored."
+        )
     if report["escaped_cells"]:
         page.paragraph(
             f"{report['escaped_cells']:,} cells begin with a sign that a spreadsheet would run; "

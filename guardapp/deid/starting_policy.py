@@ -27,8 +27,8 @@ def starting_text(profile: Profile) -> str:
         "# Review every line: what is suggested rests on names, patterns and checksums, and can be wrong.",
         "# A column that is not named here is refused, never passed through.",
         "# Roles: direct (names a person), quasi (does so in combination), sensitive (must not be learnt), other.",
-        "# Rules: drop, redact, mask, pseudonym, token (reversible), keep,",
-        "# {generalise: …}, {top_bottom_code: …}, {redact_text: …}.",
+        "# Rules: drop, redact, mask, pseudonym, token and fpe (reversible), keep,",
+        "# {generalise: …}, {top_bottom_code: …}, {redact_text: …}, {date_shift: …} and more: docs/deid.md.",
         "version: 1",
         "columns:",
     ]

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardapp.deid.detectors import TEXT_KINDS
-from guardapp.deid.policy import Column, Mask
+from guardapp.deid.policy import Column
+from guardapp.deid.rule_options import Mask
 from guardapp.deid.rules import rule_for
 from guardapp.deid.rules.masking import mask
 from guardapp.deid.rules.pseudonym import pseudonyms

@@ -14,7 +14,7 @@ def number_to_range(column: str, width: float) -> Callable[[Sequence[str]], list
     """37 to `30–39` with width 10; fractions do not count, 39.5 lies in `30–39` too. 1.7 to `1.5–2` with width 0.5."""
 
     def rule(values: Sequence[str]) -> list[str]:
-        _refuse_if_none(column, values, "numbers", sum(numbers([value]) is not None for value in values))
+        refuse_if_none(column, values, "numbers", sum(numbers([value]) is not None for value in values))
         return [_range(value, width) for value in values]
 
     return rule
@@ -35,7 +35,7 @@ def date_to(column: str, step: str) -> Callable[[Sequence[str]], list[str]]:
 
     def rule(values: Sequence[str]) -> list[str]:
         fits = [dates([value]) is not None for value in values]
-        _refuse_if_none(column, values, "dates that start with the year", sum(fits))
+        refuse_if_none(column, values, "dates that start with the year", sum(fits))
         return [shorten_date(value, step) if fit else SUPPRESSED for value, fit in zip(values, fits, strict=True)]
 
     return rule
@@ -55,13 +55,13 @@ def top_bottom(column: str, low: float | None, high: float | None) -> Callable[[
         return value
 
     def rule(values: Sequence[str]) -> list[str]:
-        _refuse_if_none(column, values, "numbers", sum(numbers([value]) is not None for value in values))
+        refuse_if_none(column, values, "numbers", sum(numbers([value]) is not None for value in values))
         return [one(value) for value in values]
 
     return rule
 
 
-def _refuse_if_none(column: str, values: Sequence[str], wanted: str, fitting: int) -> None:
+def refuse_if_none(column: str, values: Sequence[str], wanted: str, fitting: int) -> None:
     """A rule that fits no value at all was meant for another column."""
     if values and not fitting and len(values) > 1:
         raise GuardError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from guardapp.deid.axes import SUPPRESSED
-from guardapp.deid.policy import Mask
+from guardapp.deid.rule_options import Mask
 
 
 def redact(values: Sequence[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 HMAC-SHA-256 (RFC 2104, FIPS 198-1) under a 32-byte key of the vault, cut to 80 bits. An unkeyed hash would be undone by
 hashing all phone numbers once, so there is none in this program. The column's name goes into every computation: equal
-values in two columns get unrelated pseudonyms.
+values in two columns get unrelated pseudonyms, unless the policy wants them alike in the whole project.
 
 Two of n different values share a pseudonym with a probability of about n² / 2^81: 4 in 10^13 for a million values,
 4 in 10^11 for ten million.
@@ -18,18 +18,22 @@ import numpy as np
 KEY_BYTES = 32
 PSEUDONYM_BYTES = 10
 _PURPOSE = b"guardapp/pseudonym/1"
+_PROJECT = b"guardapp/pseudonym/project/1"
 # Crockford's base 32: no I, L, O or U to be misread
 _ALPHABET = np.frombuffer(b"0123456789ABCDEFGHJKMNPQRSTVWXYZ", np.uint8)
 _PLACES = np.array([16, 8, 4, 2, 1], np.uint8)
 
 
-def pseudonyms(key: bytes, column: str) -> Callable[[Sequence[str]], list[str]]:
-    """The pseudonyms of values of `column`: `P-` and 16 letters or digits."""
+def pseudonyms(key: bytes, column: str | None) -> Callable[[Sequence[str]], list[str]]:
+    """The pseudonyms of values of `column`, or of the project (None): `P-` and 16 letters or digits."""
     if len(key) != KEY_BYTES:
         raise ValueError("a pseudonym key has 32 bytes")
-    domain = column.encode()
-    # the length keeps column "a", value "bc" apart from column "ab", value "c"
-    prefix = _PURPOSE + len(domain).to_bytes(4, "big") + domain
+    if column is None:
+        prefix = _PROJECT
+    else:
+        domain = column.encode()
+        # the length keeps column "a", value "bc" apart from column "ab", value "c"
+        prefix = _PURPOSE + len(domain).to_bytes(4, "big") + domain
 
     def rule(values: Sequence[str]) -> list[str]:
         digests = b"".join(

@@ -1,7 +1,8 @@
 """Reversible tokens: the same value gets the same token, and whoever holds the key can turn a token back.
 
 AES-256-SIV (RFC 5297), deterministic authenticated encryption: a token shows which rows are equal and nothing else, and
-a changed token is refused. The column's name is associated data, so a token of one column means nothing in another.
+a changed token is refused. The column's name is associated data, so a token of one column means nothing in another,
+unless the policy wants tokens alike in the whole project (column None).
 The 64-byte key is derived by HKDF-SHA-512 (RFC 5869) from the vault's key, apart from the pseudonyms' use of it.
 Values are padded to a multiple of 16 bytes (ISO/IEC 7816-4), so that a token tells the length only in such steps.
 """
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 KEY_BYTES = 32
 _PURPOSE = b"guardapp/token/1"
+_PROJECT = [b"", b"project"]
 _BLOCK = 16
 _PREFIX = "T-"
 _RFC = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -26,9 +28,9 @@ _OURS = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _WRITE, _READ = bytes.maketrans(_RFC, _OURS), bytes.maketrans(_OURS, _RFC)
 
 
-def tokens(key: bytes, column: str) -> Callable[[Sequence[str]], list[str]]:
+def tokens(key: bytes, column: str | None) -> Callable[[Sequence[str]], list[str]]:
     """The tokens of values of `column`: `T-` and letters or digits. key: 32 bytes."""
-    cipher, about = _cipher(key), [column.encode()]
+    cipher, about = _cipher(key), _about(column)
 
     def rule(values: Sequence[str]) -> list[str]:
         return [_written(cipher.encrypt(_padded(value), about)) for value in values]
@@ -36,9 +38,9 @@ def tokens(key: bytes, column: str) -> Callable[[Sequence[str]], list[str]]:
     return rule
 
 
-def values_of(key: bytes, column: str) -> Callable[[Sequence[str]], list[str | None]]:
+def values_of(key: bytes, column: str | None) -> Callable[[Sequence[str]], list[str | None]]:
     """The values that tokens of `column` stand for; None for what is no token of this key and column."""
-    cipher, about = _cipher(key), [column.encode()]
+    cipher, about = _cipher(key), _about(column)
 
     def value(token: str) -> str | None:
         sealed = _read(token)
@@ -50,6 +52,11 @@ def values_of(key: bytes, column: str) -> Callable[[Sequence[str]], list[str | N
             return None
 
     return lambda found: [value(token) for token in found]
+
+
+def _about(column: str | None) -> list[bytes]:
+    # two strings are never taken for one, so no name of a column equals the project
+    return _PROJECT if column is None else [column.encode()]
 
 
 def _cipher(key: bytes) -> AESSIV:

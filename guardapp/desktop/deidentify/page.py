@@ -317,7 +317,7 @@ class DeidentifyPage(Page):
     def _ask_rule(self, name: str) -> None:
         profile = self.settings_step.profile(name)
         if self.draft is not None and profile is not None:
-            ask_rule(self.window(), profile, self.draft.columns[name], partial(self._set_rule, name))
+            ask_rule(self.window(), profile, self.draft.columns, partial(self._set_rule, name))
 
     def _undo(self) -> None:
         if self.step == SETTINGS:

@@ -17,8 +17,8 @@ from guardapp.desktop.theme import tokens
 
 _HEADINGS = {
     "suppress": "Removed or covered",
-    "pseudonym": "Replaced by pseudonyms",
-    "generalise": "Made coarser",
+    "pseudonym": "Replaced under a key",
+    "generalise": "Made coarser or changed",
     "keep": "Kept as they are",
 }
 

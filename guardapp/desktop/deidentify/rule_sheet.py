@@ -7,6 +7,7 @@ from typing import Any
 
 from PySide6.QtWidgets import QWidget
 
+from guardapp.desktop.deidentify.rule_fields import CHOICES, OptionFields
 from guardapp.desktop.deidentify.rules import rule_name
 from guardapp.desktop.kit import Choice, Combo, Field, NumberField
 from guardapp.desktop.sheet import Sheet
@@ -22,16 +23,18 @@ _CHOICES = {
     "ends": Choice("ends", "Mask the ends", "ph.arrows-in-line-horizontal"),
     "redact": Choice("redact", "Cover", "ph.eye-slash"),
     "drop": Choice("drop", "Remove", "ph.eye-slash"),
+    **CHOICES,
 }
 
 
 class RuleForm:
     """The fields of the sheet, and the rule that they stand for."""
 
-    def __init__(self, profile: Mapping[str, Any], column: Mapping[str, Any]) -> None:
+    def __init__(self, profile: Mapping[str, Any], columns: Mapping[str, Mapping[str, Any]]) -> None:
+        column = columns[str(profile["name"])]
         self.role = str(column["role"])
-        numeric = profile["type"] in ("integer", "decimal")
-        self.kind = Combo("Rule", [_CHOICES[name] for name in _offered(self.role, numeric)])
+        self.kind = Combo("Rule", [_CHOICES[name] for name in _offered(self.role, str(profile["type"]))])
+        self.more = OptionFields([name for name in columns if name != profile["name"]])
         self.width = NumberField("Width of a range", 10, low=1e-9)
         self.first = NumberField("Characters kept at the start", 0, low=0, high=64, whole=True)
         self.last = NumberField("Characters kept at the end", 4, low=0, high=64, whole=True)
@@ -46,6 +49,7 @@ class RuleForm:
                 Field("Smaller numbers become this (may be empty)", self.low),
                 Field("Larger numbers become this (may be empty)", self.high),
             ],
+            **self.more.fields,
         }
         self._fill(column)
         self.kind.picked.connect(lambda _: self.show_fields())
@@ -61,6 +65,7 @@ class RuleForm:
         if isinstance(hierarchy, Mapping) and "mask_right" in hierarchy:
             chosen, options = "ends", {"ends": hierarchy["mask_right"]}
         self.kind.set_value(chosen)
+        self.more.fill(rule, options)
         numbers = (("width", self.width), ("keep_first", self.first), ("keep_last", self.last), ("ends", self.ends))
         for name, field in (*numbers, ("low", self.low), ("high", self.high)):
             if options.get(name) is not None:
@@ -75,6 +80,9 @@ class RuleForm:
     def rule(self) -> tuple[Any, Any] | None:
         """(rule, hierarchy) as the policy has them; None while a number is missing."""
         kind = self.kind.value
+        if kind in self.more.fields:
+            told = self.more.rule(kind)
+            return None if told is None else (told, None)
         if kind == "ranges":
             if self.width.value is None:
                 return None
@@ -97,19 +105,29 @@ class RuleForm:
         return (None if kind in ("keep", "grouped") else kind), None
 
 
-def _offered(role: str, numeric: bool) -> list[str]:
+def _offered(role: str, type_name: str) -> list[str]:
+    numeric = type_name in ("integer", "decimal")
+    ordered = ["rank_swap"] if numeric or type_name == "date" else []
+    exchange = [*(["microaggregate"] if numeric else []), *ordered, "pram", "record_swap"]
     if role == "quasi":
-        return ["grouped", "ranges" if numeric else "ends", "redact", "drop"]
+        return ["grouped", "ranges" if numeric else "ends", *exchange, "redact", "drop"]
     kinds = [] if role == "direct" else ["keep"]
-    kinds += ["pseudonym", "token"] if role != "sensitive" else []
-    return [*kinds, "mask", *(["ranges", "bounds"] if numeric else []), "redact", "drop"]
+    kinds += ["pseudonym", "token", "fpe"] if role != "sensitive" else []
+    kinds += ["date_shift"] if type_name == "date" else []
+    kinds += ["mask", *(["ranges", "bounds"] if numeric else []), "fake"]
+    if role != "direct":
+        kinds += [*(["round", "noise"] if numeric else []), *exchange]
+    return [*kinds, "redact", "drop"]
 
 
 def ask_rule(
-    parent: QWidget, profile: Mapping[str, Any], column: Mapping[str, Any], then: Callable[[Any, Any], None]
+    parent: QWidget,
+    profile: Mapping[str, Any],
+    columns: Mapping[str, Mapping[str, Any]],
+    then: Callable[[Any, Any], None],
 ) -> Sheet:
-    """Ask for a rule; `then(rule, hierarchy)` when it is applied."""
-    form = RuleForm(profile, column)
+    """Ask for the rule of the column of `profile`, among `columns`; `then(rule, hierarchy)` when it is applied."""
+    form = RuleForm(profile, columns)
     text = "What happens to every value of this column."
     sheet = Sheet(parent, "ph.sliders-horizontal", "Rule for {name}", text, name=str(profile["name"]))
     sheet.add_field(Field("Rule", form.kind))

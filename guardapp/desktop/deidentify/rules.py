@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 ROLES = ("direct", "quasi", "sensitive", "other")
-KEYED = ("pseudonym", "token")
+KEYED = ("pseudonym", "token", "fpe", "date_shift")
 """Rules that need a key of the vault."""
 _GONE = ("drop", "redact", "redact_text")
+_UNFORESEEN = ("date_shift", "noise", "fake")
+"""Rules that change every cell by itself, so that no guarantee can rest on the column."""
 _FACTORS = (0.4, 0.6, 0.8, 1, 1.4, 2, 3, 4)
 _SURE = 0.9
 """Confidence from which a suggestion is not asked to be checked."""
@@ -114,7 +116,7 @@ class Draft:
         if name is None:
             return True
         column = self._now.columns.get(str(name))
-        return column is not None and column["role"] == "sensitive" and rule_name(column) not in _GONE
+        return column is not None and column["role"] == "sensitive" and rule_name(column) not in _GONE + _UNFORESEEN
 
     def treatment(self, name: str) -> Treatment:
         return treatment(self._now.columns[name], grouped=self.k is not None)
@@ -214,6 +216,16 @@ _PLAIN = {
     "redact_text": ("suppress", "Cover inside text"),
     "pseudonym": ("pseudonym", "Pseudonym"),
     "token": ("pseudonym", "Reversible token"),
+    "fpe": ("pseudonym", "Encrypted in its format"),
+    "date_shift": ("pseudonym", "Dates shifted by person"),
+    "fake": ("generalise", "Invented values"),
+    "replace": ("generalise", "Replaced from a list"),
+    "round": ("generalise", "Rounded"),
+    "noise": ("generalise", "Noise, not a DP guarantee"),
+    "microaggregate": ("generalise", "Means of small groups"),
+    "pram": ("generalise", "Randomised (PRAM)"),
+    "rank_swap": ("generalise", "Ranks swapped"),
+    "record_swap": ("generalise", "Records swapped"),
 }
 
 
