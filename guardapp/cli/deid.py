@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from guardapp.cli import print_json
+from guardapp.cli.deid_verify import verify_
 from guardapp.cli.vault_access import passphrase_options, unlocked_vault
 from guardapp.errors import GuardError, from_os_error
 
@@ -24,6 +25,9 @@ def deid() -> None:
       guardapp deid policy clinic.csv -o policy.yaml
       guardapp deid run clinic.csv --policy policy.yaml --out protected
     """
+
+
+deid.add_command(verify_)
 
 
 @deid.command("profile")
@@ -82,18 +86,26 @@ def policy_(file: Path, output: Path | None) -> None:
 @click.argument("file", type=_FILE)
 @click.option("--policy", "policy", type=_FILE, required=True, help="The policy file.")
 @click.option("--out", type=_FILE, required=True, help="Folder for the results; made if it is not there.")
+@click.option("--sign", default="", help="Signing key in the vault for the certificate, release.json.")
+@click.option("--population", type=_FILE, help="A table of more people with the same columns, to attack with.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def run_(file: Path, policy: Path, out: Path, as_json: bool) -> None:
-    """Protect a table by a policy; what it guarantees is counted again in the written file.
+def run_(file: Path, policy: Path, out: Path, sign: str, population: Path | None, as_json: bool) -> None:
+    """Protect a table by a policy; the written file is counted again, attacked, and given a certificate.
 
     \b
     Example:
-      guardapp deid run clinic.csv --policy policy.yaml --out protected
+      guardapp deid run clinic.csv --policy policy.yaml --out protected --sign signer
     """
     from guardapp.cli.single import run_single
     from guardapp.deid.job import DeidSpec
 
-    spec = DeidSpec(name=file.name[:120], input=file.absolute(), policy=policy.absolute())
+    spec = DeidSpec(
+        name=file.name[:120],
+        input=file.absolute(),
+        policy=policy.absolute(),
+        population=population.absolute() if population is not None else None,
+        sign=sign,
+    )
     # what is wrong with the policy or the table is said before a worker is started
     spec.read_policy()
     result = run_single(spec, out, as_json=as_json)

@@ -1,4 +1,4 @@
-"""ECDSA over bytes with the vault's signing keys: P-256 with SHA-256, P-384 with SHA-384, P-521 with SHA-512 (FIPS 186-5).
+"""ECDSA (FIPS 186-5) over bytes with the vault's signing keys.
 
 For documents that carry their signature themselves. Folders and files are signed by OpenSSF Model Signing.
 """

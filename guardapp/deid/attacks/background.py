@@ -22,7 +22,7 @@ NOT_EXPECTED = 0.5
 def background_knowledge(evidence: Evidence) -> AttackResult:
     """Groups in which one known row, or nothing at all, makes a sensitive value certain or nearly so."""
     if not evidence.sensitive or not evidence.quasi:
-        return not_run(NAME, _MEASURE, "The release has no sensitive column, or no quasi-identifier to find people by.")
+        return not_run(NAME, _MEASURE, "The release has no sensitive column, or no quasi-identifier to find people by")
     groups = evidence.release.groups(evidence.quasi)
     exposed = np.zeros(evidence.release.rows, bool)
     columns, highest = [], 0.0
@@ -53,7 +53,7 @@ def background_knowledge(evidence: Evidence) -> AttackResult:
             measure=_MEASURE,
             measured=highest,
             sentence="Knowing one row of a group makes no other sensitive value certain, and no group gives one away "
-            "with near certainty.",
+            "with near certainty",
             columns=evidence.sensitive,
         )
     return AttackResult(
@@ -62,7 +62,7 @@ def background_knowledge(evidence: Evidence) -> AttackResult:
         measure=_MEASURE,
         measured=highest,
         sentence=f"The sensitive values of {int(exposed.sum()):,} rows are certain, or nearly so, for somebody who "
-        "knows one other row of their group or sees how one value prevails in it.",
+        "knows one other row of their group or sees how one value prevails in it",
         rows=row_numbers(np.flatnonzero(exposed)),
         columns=columns,
     )

@@ -43,7 +43,7 @@ def dictionary(evidence: Evidence) -> AttackResult:
     columns = [name for name, cells in evidence.release.sample.items() if looks_hashed(cells)]
     columns = [name for name in columns if not _unchanged(evidence, name)]
     if not columns:
-        return not_run(NAME, _MEASURE, "No column of the release looks like hashes or codes.")
+        return not_run(NAME, _MEASURE, "No column of the release looks like hashes or codes")
     best, undone = 0.0, []
     exposed: set[int] = set()
     for name in columns:
@@ -59,7 +59,7 @@ def dictionary(evidence: Evidence) -> AttackResult:
             measure=_MEASURE,
             measured=best,
             sentence="No value of the original was found again by hashing or encoding it, with and without salts that "
-            "are easy to guess.",
+            "are easy to guess",
             columns=columns,
         )
     return AttackResult(
@@ -68,7 +68,7 @@ def dictionary(evidence: Evidence) -> AttackResult:
         measure=_MEASURE,
         measured=best,
         sentence=f"{len(undone):,} columns hold hashes or codes that anybody can compute from the original values: "
-        "all values that can be listed, such as phone numbers and names, can be found again.",
+        "all values that can be listed, such as phone numbers and names, can be found again",
         rows=row_numbers(index * evidence.stride for index in sorted(exposed)),
         columns=undone,
     )

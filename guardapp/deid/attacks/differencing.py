@@ -35,7 +35,7 @@ class _Joined(NamedTuple):
 def differencing(evidence: Evidence) -> AttackResult:
     """This release with each earlier one of the same data; the worst of them is reported."""
     if not evidence.earlier:
-        return not_run(NAME, _MEASURE, "No earlier release of this data is known here, or none lies where it was.")
+        return not_run(NAME, _MEASURE, "No earlier release of this data is known here, or none lies where it was")
     worst: int | None = None
     exposed: set[int] = set()
     for earlier in evidence.earlier:
@@ -54,7 +54,7 @@ def differencing(evidence: Evidence) -> AttackResult:
             measure=_MEASURE,
             measured=measured,
             sentence=f"Laid beside {len(evidence.earlier):,} earlier releases of the same data, this one gives away no "
-            "more than by itself.",
+            "more than by itself",
         )
     return AttackResult(
         name=NAME,
@@ -62,7 +62,7 @@ def differencing(evidence: Evidence) -> AttackResult:
         measure=_MEASURE,
         measured=measured,
         sentence=f"Together with an earlier release of the same data, {len(exposed):,} rows stand out: "
-        "both were safe by themselves, together they are not.",
+        "both were safe by themselves, together they are not",
         rows=row_numbers(sorted(exposed)),
         columns=evidence.quasi,
     )

@@ -17,9 +17,9 @@ _MEASURE = "Share of rows whose sensitive value is certain"
 def homogeneity(evidence: Evidence) -> AttackResult:
     """Groups of the release in which a sensitive column has one value, while the table has more."""
     if not evidence.sensitive:
-        return not_run(NAME, _MEASURE, "The release has no sensitive column.")
+        return not_run(NAME, _MEASURE, "The release has no sensitive column")
     if not evidence.quasi:
-        return not_run(NAME, _MEASURE, "No quasi-identifier is in the release, so nobody's group can be found.")
+        return not_run(NAME, _MEASURE, "No quasi-identifier is in the release, so nobody's group can be found")
     groups = evidence.release.groups(evidence.quasi)
     exposed = np.zeros(evidence.release.rows, bool)
     columns = []
@@ -35,7 +35,7 @@ def homogeneity(evidence: Evidence) -> AttackResult:
             outcome="withstood",
             measure=_MEASURE,
             measured=0.0,
-            sentence="No group has the same sensitive value in all its rows.",
+            sentence="No group has the same sensitive value in all its rows",
             columns=evidence.sensitive,
         )
     return AttackResult(
@@ -44,7 +44,7 @@ def homogeneity(evidence: Evidence) -> AttackResult:
         measure=_MEASURE,
         measured=share,
         sentence=f"{int(exposed.sum()):,} rows are in groups that all have the same sensitive value: "
-        "who is known to be in such a group is known to have it.",
+        "who is known to be in such a group is known to have it",
         rows=row_numbers(np.flatnonzero(exposed)),
         columns=columns,
     )

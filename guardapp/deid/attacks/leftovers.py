@@ -25,7 +25,7 @@ def leftovers(evidence: Evidence) -> AttackResult:
     """
     direct = [name for name in evidence.of_role("direct") if name in evidence.original.sample]
     if not direct or not evidence.aligned:
-        return not_run(NAME, _MEASURE, "The original has no direct identifier, or its rows are in another order.")
+        return not_run(NAME, _MEASURE, "The original has no direct identifier, or its rows are in another order")
     exposed: set[int] = set()
     columns = []
     for name, cells in evidence.release.sample.items():
@@ -42,7 +42,7 @@ def leftovers(evidence: Evidence) -> AttackResult:
             outcome="withstood",
             measure=_MEASURE,
             measured=0.0,
-            sentence="No direct identifier of a person was found in any column of the person's row.",
+            sentence="No direct identifier of a person was found in any column of the person's row",
         )
     return AttackResult(
         name=NAME,
@@ -50,7 +50,7 @@ def leftovers(evidence: Evidence) -> AttackResult:
         measure=_MEASURE,
         measured=len(exposed) / rows,
         sentence=f"Direct identifiers of {len(exposed):,} people stand in the release as they are, in "
-        f"{len(columns):,} columns.",
+        f"{len(columns):,} columns",
         rows=row_numbers(index * evidence.stride for index in sorted(exposed)),
         columns=columns,
     )

@@ -24,7 +24,7 @@ NEAREST_PEOPLE = 500
 def record_linkage(evidence: Evidence) -> AttackResult:
     """Everybody's own row, by the original's quasi-identifiers."""
     if not evidence.quasi:
-        return not_run(NAME, _MEASURE, "No quasi-identifier is in the release, so there is nothing to link by.")
+        return not_run(NAME, _MEASURE, "No quasi-identifier is in the release, so there is nothing to link by")
     return _linked(NAME, evidence, candidates(evidence, evidence.original))
 
 
@@ -32,10 +32,10 @@ def population_linkage(evidence: Evidence) -> AttackResult:
     """The same by a table of the population; who is in it and not in the release has no row to be found."""
     known = evidence.population
     if known is None:
-        return not_run(POPULATION, _MEASURE, "No table of the population was given.")
+        return not_run(POPULATION, _MEASURE, "No table of the population was given")
     if not evidence.quasi or any(name not in known.coded for name in evidence.quasi):
         return not_run(
-            POPULATION, _MEASURE, "The table of the population does not have all quasi-identifiers of the release."
+            POPULATION, _MEASURE, "The table of the population does not have all quasi-identifiers of the release"
         )
     return _linked(POPULATION, evidence, candidates(evidence, known))
 
@@ -58,7 +58,7 @@ def _linked(name: str, evidence: Evidence, found: Candidates) -> AttackResult:
             measure=_MEASURE,
             measured=best,
             sentence=f"{int(found.weight[exposed].sum()):,} people have fewer than {k:,} rows that could be theirs; "
-            f"the best guess is right with {100 * best:.0f} %.",
+            f"the best guess is right with {100 * best:.0f} %",
             rows=shown,
             columns=evidence.quasi,
         )
@@ -68,7 +68,7 @@ def _linked(name: str, evidence: Evidence, found: Candidates) -> AttackResult:
         measure=_MEASURE,
         measured=best,
         sentence=f"Nobody has fewer than {k:,} rows that could be theirs; the best guess is right with "
-        f"{100 * best:.1f} %.",
+        f"{100 * best:.1f} %",
         columns=evidence.quasi,
     )
 
@@ -88,7 +88,7 @@ def nearest_row(evidence: Evidence) -> AttackResult:
     measure = "Share of people whose nearest row is their own"
     names = [name for name in evidence.quasi if _perturbed(evidence, name)]
     if not names or not evidence.aligned:
-        return not_run(NEAREST, measure, "No numeric quasi-identifier was changed and left a number.")
+        return not_run(NEAREST, measure, "No numeric quasi-identifier was changed and left a number")
     known, released = (np.stack([_scaled(side, name, evidence) for name in names]) for side in _sides(evidence))
     people = np.unique(np.linspace(0, evidence.original.rows - 1, NEAREST_PEOPLE).astype(np.int64))
     won = np.zeros(len(people))
@@ -104,7 +104,7 @@ def nearest_row(evidence: Evidence) -> AttackResult:
         outcome="succeeded" if succeeded else "withstood",
         measure=measure,
         measured=share,
-        sentence=f"The nearest row is the person's own for {100 * share:.1f} % of people, tried on {len(people):,}.",
+        sentence=f"The nearest row is the person's own for {100 * share:.1f} % of people, tried on {len(people):,}",
         rows=row_numbers(hit) if succeeded else [],
         columns=names,
     )

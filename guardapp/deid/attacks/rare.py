@@ -31,7 +31,7 @@ def rare_combination(evidence: Evidence) -> AttackResult:
     """Categories of columns that are not grouped, alone and in pairs with each other and with the groups' labels."""
     kept = [name for name in evidence.of_role("other") if _is_category(evidence, name)]
     if not kept:
-        return not_run(NAME, _MEASURE, "The release has no column of categories beside those that were grouped.")
+        return not_run(NAME, _MEASURE, "The release has no column of categories beside those that were grouped")
     columns = [*kept, *evidence.quasi][:MOST_COLUMNS]
     release = evidence.release
     exposed = np.zeros(release.rows, bool)
@@ -58,7 +58,7 @@ def rare_combination(evidence: Evidence) -> AttackResult:
             outcome="withstood",
             measure=_MEASURE,
             measured=0.0,
-            sentence="No row is singled out by a category that it alone has, or by a surprising pair of two.",
+            sentence="No row is singled out by a category that it alone has, or by a surprising pair of two",
             columns=kept,
         )
     return AttackResult(
@@ -67,7 +67,7 @@ def rare_combination(evidence: Evidence) -> AttackResult:
         measure=_MEASURE,
         measured=float(exposed.mean()),
         sentence=f"{int(exposed.sum()):,} rows are the only ones with a category, or with a pair of values that is "
-        "surprising: who knows of it recognises the person.",
+        "surprising: who knows of it recognises the person",
         rows=row_numbers(np.flatnonzero(exposed)),
         columns=list(concerned),
     )

@@ -38,7 +38,7 @@ MOSTLY_RIGHT = 0.9
 def refinement(evidence: Evidence) -> AttackResult:
     """All four inferences; rows that any of them narrows harmfully."""
     if not evidence.quasi or not evidence.aligned:
-        return not_run(NAME, _MEASURE, "No quasi-identifier was recoded, or the rows are in another order.")
+        return not_run(NAME, _MEASURE, "No quasi-identifier was recoded, or the rows are in another order")
     exposed = _people(evidence)
     concerned: dict[str, None] = dict.fromkeys(evidence.quasi if exposed.any() else [])
     for name in evidence.quasi:
@@ -56,7 +56,7 @@ def refinement(evidence: Evidence) -> AttackResult:
             outcome="withstood",
             measure=_MEASURE,
             measured=0.0,
-            sentence="Neither other groups nor other columns narrow a generalised value in a way that harms.",
+            sentence="Neither other groups nor other columns narrow a generalised value in a way that harms",
             columns=evidence.quasi,
         )
     return AttackResult(
@@ -65,7 +65,7 @@ def refinement(evidence: Evidence) -> AttackResult:
         measure=_MEASURE,
         measured=float(exposed.mean()),
         sentence=f"At least {int(exposed.sum()):,} rows can be narrowed further than their labels say, by what other "
-        "groups and columns leave over.",
+        "groups and columns leave over",
         rows=row_numbers(np.flatnonzero(exposed)),
         columns=list(concerned),
     )
