@@ -19,13 +19,13 @@ _MARK = {True: "passed", False: "FAILED", None: "unknown"}
 
 @click.command("verify")
 @click.argument("release", type=_FILE, required=False)
-@click.option("--key", type=_FILE, help="Public key of the signer, in PEM.")
+@click.option("--key", type=_FILE, help="Public key of the signer, in PEM (default: the vault's).")
 @click.option("--script", type=_FILE, help="Write the stand-alone verifier, which needs no guardapp, to this new file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def verify_(release: Path | None, key: Path | None, script: Path | None, as_json: bool) -> int:
     """Verify a release folder, or its release.json: signature, files, and every guarantee counted again.
 
-    Without --key, a signature is checked with the key in the certificate, which does not show who signed.
+    Exit code 0 only if all of it holds and the signature is by the key given, or by one of the vault's.
 
     \b
     Example:
@@ -40,7 +40,7 @@ def verify_(release: Path | None, key: Path | None, script: Path | None, as_json
             raise click.UsageError("Name a release, or --script FILE.")
         return 0
     try:
-        pem = key.read_text(encoding="utf-8") if key is not None else None
+        pem = key.read_text(encoding="utf-8") if key is not None else _of_the_vault(release)
     except (OSError, UnicodeDecodeError) as error:
         raise (from_os_error(error, key) if isinstance(error, OSError) else _no_key(str(key))) from error
     with shown_progress() as listener:
@@ -53,6 +53,21 @@ def verify_(release: Path | None, key: Path | None, script: Path | None, as_json
             print(f"{_MARK[finding.passed]:<8} {finding.evidence}")
         print("Verified." if verified else "Not verified.")
     return 0 if verified else 1
+
+
+def _of_the_vault(release: Path) -> str | None:
+    """The signer's public key, if it is one of the vault's."""
+    from guardapp.cli.vault_access import vault_for_reading
+    from guardapp.deid.certificate import read
+
+    signer = read(release).get("signer")
+    claimed = signer.get("public_key") if isinstance(signer, dict) else None
+    try:
+        known = [info.public for info in vault_for_reading().keys() if info.type == "signing"]
+    except GuardError as error:
+        print(f"The vault's keys are not used: {error.why}.", file=sys.stderr)
+        return None
+    return claimed if claimed in known else None
 
 
 def _export(script: Path) -> None:

@@ -31,18 +31,19 @@ def add_attacks(page: Report, attacks: Sequence[dict[str, Any]]) -> None:
     )
     order = sorted(attacks, key=lambda attack: list(OUTCOMES).index(attack["outcome"]) != 1)
     page.table(
-        ["Attack", "Outcome", "What was found", "Measured", "Worst rows"],
+        ["Attack", "Outcome", "What was found", "What was measured", "Measured", "Worst rows"],
         [
             [
                 Words(TITLES[attack["name"]]),
                 Words(OUTCOMES[attack["outcome"]]),
                 Words(attack["sentence"]),
+                Words(attack["measure"]),
                 figure(attack),
                 ", ".join(map(str, attack["rows"])) or "—",
             ]
             for attack in order
         ],
-        numeric=(3,),
+        numeric=(4,),
     )
 
 
