@@ -81,9 +81,11 @@ def gather(
     for table, same_input in earlier:
         names = {name: name for name in policy.columns if name in table.columns}
         whole = [n for n, column in policy.columns.items() if column.role in ("quasi", "sensitive") or n in keyed]
+        progress.checkpoint()
         try:
             then.append(Earlier(read_side(table, whole, names=names, stride=0), same_input))
         except GuardError:
             # an earlier file that was damaged since is no help to an attacker either
             continue
-    return Evidence(policy, before, after, before.rows == after.rows == rows, stride, known, then)
+    aligned = before.rows == after.rows == rows
+    return Evidence(policy, before, after, aligned, stride, known, then, progress.checkpoint)

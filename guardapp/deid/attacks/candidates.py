@@ -53,6 +53,7 @@ def candidates(evidence: Evidence, known: Side) -> Candidates:
     first, home = people.first[chosen], home[chosen]
     possible = np.ones((len(first), len(groups.size)), bool)
     for name in names:
+        evidence.checkpoint()
         released, original = evidence.release.coded[name], known.coded[name]
         used, person = np.unique(original.codes[first], return_inverse=True)
         values = [original.values[code] for code in used]

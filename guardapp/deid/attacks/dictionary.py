@@ -25,6 +25,7 @@ TRIED = 48
 WITHOUT_A_HIT = 2
 """Values that may fail before a way of computing is given up: one may be written differently, three are not."""
 MOST_PAIRED = 5
+PAIRED_ROWS = 200
 ENOUGH = 0.5
 SHORTEST = 6
 """Characters of a hash that was cut: 24 bits in hexadecimal."""
@@ -104,6 +105,7 @@ def _attack(name: str, evidence: Evidence) -> tuple[float, set[int]]:
         known = [(row, text) for row, text in inputs if row < len(cells) and cells[row]]
         if len({text for _, text in known}) < min(3, len(places)):
             continue
+        evidence.checkpoint()
         for way in _ways(name, evidence):
             hits = set()
             for number, (row, text) in enumerate(known):
@@ -136,7 +138,7 @@ def _inputs(name: str, evidence: Evidence) -> Iterator[list[tuple[int, str]]]:
     direct = [c for c in order if evidence.policy.columns[c].role in ("direct", "quasi")][:MOST_PAIRED]
     for one, other in permutations(direct, 2):
         for joint in ("", " ", "|", "-", ",", "_", ":"):
-            both = zip(sample[one], sample[other], strict=True)
+            both = zip(sample[one][:PAIRED_ROWS], sample[other][:PAIRED_ROWS], strict=True)
             yield _few([a + joint + b if a and b else None for a, b in both], 8)
 
 

@@ -54,6 +54,7 @@ class Evidence(NamedTuple):
     aligned:    row n of the release is about the same person as row n of the original
     population: quasi-identifiers of a table of the population, where there is one
     earlier:    releases of the same data that were made before, the newest first
+    checkpoint: called every now and then; may raise to stop
     """
 
     policy: Policy
@@ -63,6 +64,7 @@ class Evidence(NamedTuple):
     stride: int = 1
     population: Side | None = None
     earlier: Sequence[Earlier] = ()
+    checkpoint: Callable[[], None] = lambda: None
 
     @property
     def quasi(self) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from guardapp.deid.attacks.evidence import Cells, Evidence
 from guardapp.deid.attacks.result import AttackResult, not_run, row_numbers
@@ -15,7 +17,18 @@ SHORTEST = 4
 SHORTEST_HAN = 2
 TELLING = 6
 """Values of fewer characters may stand in a row by luck, so that a few of them say nothing."""
+SHORTEST_NUMBER = 7
 _HAN = re.compile(r"[\u3400-\u9fff]")
+_NUMBERS = re.compile(r"\+?\d[\d\s().-]{5,}\d")
+
+
+class _Text(NamedTuple):
+    """A cell. plain: without case and superfluous spaces; digits: of a cell that is a long number; numbers: in it,
+    without signs in between, as 138-0013-8000."""
+
+    plain: str
+    digits: str
+    numbers: tuple[str, ...]
 
 
 def leftovers(evidence: Evidence) -> AttackResult:
@@ -28,10 +41,13 @@ def leftovers(evidence: Evidence) -> AttackResult:
         return not_run(NAME, _MEASURE, "The original has no direct identifier, or its rows are in another order")
     exposed: set[int] = set()
     columns = []
+    identifiers = [prepared(evidence.original.sample[name]) for name in direct]
     for name, cells in evidence.release.sample.items():
+        evidence.checkpoint()
         found: set[int] = set()
-        for identifier in direct:
-            found |= repeated(evidence.original.sample[identifier], cells)
+        looked_at = prepared(cells)
+        for identifier in identifiers:
+            found |= repeated(identifier, looked_at)
         if found:
             columns.append(name)
             exposed |= found
@@ -56,21 +72,34 @@ def leftovers(evidence: Evidence) -> AttackResult:
     )
 
 
-def repeated(original: Cells, cells: Cells) -> set[int]:
+def repeated(original: Sequence[_Text | None], cells: Sequence[_Text | None]) -> set[int]:
     """Rows of the sample whose original value stands in the cell; none if other rows' values do as often, by chance."""
     own, shifted = _hits(original, cells), _hits(_shifted(original), cells)
-    lengths = sorted(len(value) for value in original if value)
+    lengths = sorted(len(value.plain) for value in original if value)
     by_luck = 4 if lengths and lengths[len(lengths) // 2] < TELLING else 0
     return own if len(own) > 2 * len(shifted) + by_luck else set()
 
 
-def _shifted(cells: Cells) -> Cells:
+def prepared(cells: Cells) -> list[_Text | None]:
+    """Cells as they are compared: each is looked at many times."""
+    return [_text(cell) if cell else None for cell in cells]
+
+
+def _text(cell: str) -> _Text:
+    plain = " ".join(cell.lstrip("'").casefold().split())
+    numbers = tuple(re.sub(r"\D", "", run) for run in _NUMBERS.findall(plain)) if _NUMBERS.search(plain) else ()
+    digits = re.sub(r"\D", "", plain) if numbers else ""
+    telling = len(digits) >= SHORTEST_NUMBER and len(digits) >= 0.6 * len(plain)
+    return _Text(plain, digits if telling else "", numbers)
+
+
+def _shifted(cells: Sequence[_Text | None]) -> list[_Text | None]:
     """The cells of other rows, as far away as the table allows: neighbours are often related."""
     by = len(cells) // 2 or 1
-    return cells[by:] + cells[:by]
+    return [*cells[by:], *cells[:by]]
 
 
-def _hits(identifiers: Cells, cells: Cells) -> set[int]:
+def _hits(identifiers: Sequence[_Text | None], cells: Sequence[_Text | None]) -> set[int]:
     return {
         row
         for row, (identifier, cell) in enumerate(zip(identifiers, cells, strict=True))
@@ -78,31 +107,19 @@ def _hits(identifiers: Cells, cells: Cells) -> set[int]:
     }
 
 
-def _stands_in(identifier: str, cell: str) -> bool:
-    one, other = _plain(identifier), _plain(cell)
-    if not one:
-        return False
+def _stands_in(identifier: _Text, cell: _Text) -> bool:
+    one, other = identifier.plain, cell.plain
     if one == other:
         return True
-    if len(one) < (SHORTEST_HAN if _HAN.search(one) else SHORTEST) or len(one) > len(other):
+    if identifier.digits and identifier.digits in cell.numbers:
+        return True
+    if one not in other or len(one) < (SHORTEST_HAN if _HAN.search(one) else SHORTEST):
         return False
     at = other.find(one)
     while at >= 0:
-        before, after = other[at - 1 : at], other[at + len(one) : at + len(one) + 1]
+        before, after = other[max(at - 1, 0) : at], other[at + len(one) : at + len(one) + 1]
         # inside a longer word or number it is another one; Han text has no spaces between words
         if _HAN.search(one) or not (before.isalnum() or after.isalnum()):
             return True
         at = other.find(one, at + 1)
-    return _digits(identifier, cell)
-
-
-def _digits(identifier: str, cell: str) -> bool:
-    """A number that was written with other signs in between: 138-0013-8000."""
-    wanted = re.sub(r"\D", "", identifier)
-    if len(wanted) < 7 or len(wanted) < 0.6 * len(identifier):
-        return False
-    return any(re.sub(r"\D", "", run) == wanted for run in re.findall(r"\+?\d[\d\s().-]{5,}\d", cell))
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.lstrip("'").casefold().split())
+    return False

@@ -93,6 +93,7 @@ def nearest_row(evidence: Evidence) -> AttackResult:
     people = np.unique(np.linspace(0, evidence.original.rows - 1, NEAREST_PEOPLE).astype(np.int64))
     won = np.zeros(len(people))
     for index, person in enumerate(people):
+        evidence.checkpoint()
         distance = np.abs(released - known[:, person, None]).sum(axis=0)
         nearest = distance <= distance.min() + 1e-12
         won[index] = nearest[person] / nearest.sum()

@@ -45,6 +45,7 @@ def rare_combination(evidence: Evidence) -> AttackResult:
     for one, other in combinations(columns, 2):
         if one not in kept and other not in kept:
             continue
+        evidence.checkpoint()
         first, second = release.coded[one], release.coded[other]
         pairs = classes([first.codes, second.codes])
         expected = first.counts()[first.codes] * second.counts()[second.codes] / release.rows

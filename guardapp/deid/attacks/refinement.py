@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from guardapp.deid.attacks.candidates import Candidates, candidates
 from guardapp.deid.attacks.evidence import Evidence
 from guardapp.deid.attacks.labels import Matrix, coverage
-from guardapp.deid.attacks.leftovers import repeated
+from guardapp.deid.attacks.leftovers import prepared, repeated
 from guardapp.deid.attacks.result import AttackResult, least_group, not_run, row_numbers
 from guardapp.deid.attacks.undoing import undone_by
 from guardapp.deid.classes import classes
@@ -42,6 +42,7 @@ def refinement(evidence: Evidence) -> AttackResult:
     exposed = _people(evidence)
     concerned: dict[str, None] = dict.fromkeys(evidence.quasi if exposed.any() else [])
     for name in evidence.quasi:
+        evidence.checkpoint()
         for found, columns in (
             (_cells(evidence, name), [name]),
             undone_by(evidence, name),
@@ -145,6 +146,7 @@ def _cells(evidence: Evidence, name: str) -> NDArray[np.bool_]:
     for members in np.split(order, np.cumsum(alike.size)[:-1]):
         if len(members) < 2:
             continue
+        evidence.checkpoint()
         sets = covers[labels.codes[groups.first[members]]]
         for group, own in zip(members, sets, strict=True):
             finer = sets[(~sets | own).all(axis=1) & (sets.sum(axis=1) < own.sum())]
@@ -160,11 +162,12 @@ def _repeats(evidence: Evidence, name: str) -> NDArray[np.bool_]:
     before, after = evidence.original.sample.get(name), evidence.release.sample.get(name)
     if before is None or after is None:
         return exposed
-    hidden = [old if old != new else None for old, new in zip(before, after, strict=True)]
+    hidden = prepared([old if old != new else None for old, new in zip(before, after, strict=True)])
     for other, cells in evidence.release.sample.items():
         if other in evidence.quasi:
             continue
-        found = repeated(hidden, cells)
+        evidence.checkpoint()
+        found = repeated(hidden, prepared(cells))
         if len(found) >= max(0.02 * len(cells), 1):
             exposed[[row * evidence.stride for row in found]] = True
     return exposed
