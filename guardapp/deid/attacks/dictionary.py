@@ -12,6 +12,7 @@ import hmac
 import re
 import zlib
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import islice, permutations
 
 from guardapp.deid.attacks.evidence import Cells, Evidence
@@ -155,12 +156,22 @@ def _few(cells: Cells, most: int = TRIED) -> list[tuple[int, str]]:
 
 def _ways(name: str, evidence: Evidence) -> list[tuple[str, str, str]]:
     """(function, how the salt is put in, salt)."""
-    functions = [digest for digest in _DIGESTS if digest in hashlib.algorithms_available]
+    functions = [digest for digest in _DIGESTS if _is_usable(digest)]
     salts = [*_GUESSED, name, name.lower(), evidence.policy.key]
     plain = [(function, "none", "") for function in ["identity", "crc32", "twice", *functions]]
     usual = [function for function in functions if function in ("md5", "sha1", "sha256", "sha512")]
     salted = [(f, how, salt) for f in usual for how in ("before", "after", "key") for salt in dict.fromkeys(salts)]
     return plain + salted
+
+
+@cache
+def _is_usable(digest: str) -> bool:
+    """OpenSSL may list a hash function and refuse it."""
+    try:
+        hashlib.new(digest, b"", usedforsecurity=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _forms(way: tuple[str, str, str], text: str) -> Iterator[str]:

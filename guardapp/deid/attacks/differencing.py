@@ -20,6 +20,7 @@ from guardapp.deid.policy import KEYED
 
 NAME = "differencing"
 _MEASURE = "Smallest group after both releases were laid side by side"
+SAME_ORDER = 0.99
 OWN_VALUE = 0.9
 """Share of rows with a keyed value of their own, from which on a column matches rows of two releases."""
 
@@ -76,10 +77,22 @@ def _join(evidence: Evidence, earlier: Earlier) -> _Joined | None:
             joined = _by_key(now.coded[name], then.coded[name])
             if joined is not None:
                 return joined
-    if earlier.same_input and evidence.aligned and now.rows == then.rows:
+    if earlier.same_input and evidence.aligned and now.rows == then.rows and _same_order(evidence, then):
         everything = np.arange(now.rows)
         return _Joined(everything, everything, np.zeros(0, np.int64))
     return None
+
+
+def _same_order(evidence: Evidence, then: Side) -> bool:
+    """Whether sensitive columns that both releases kept say the same row by row; a shuffled release does not."""
+    now = evidence.release
+    for name in evidence.sensitive:
+        if name in then.coded:
+            number = {value: code for code, value in enumerate(now.coded[name].values)}
+            places = np.array([number.get(value, -1) for value in then.coded[name].values])
+            if float((places[then.coded[name].codes] == now.coded[name].codes).mean()) < SAME_ORDER:
+                return False
+    return True
 
 
 def _by_key(now: Coded, then: Coded) -> _Joined | None:

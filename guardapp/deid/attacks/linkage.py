@@ -44,11 +44,11 @@ def _linked(name: str, evidence: Evidence, found: Candidates) -> AttackResult:
     k = least_group(evidence.policy)
     rows = found.rows
     # with rows that correspond, a match that is not the person's own is a miss
-    right = (rows > 0) & (
-        found.possible[np.arange(len(rows)), found.home] if (found.home >= 0).all() else np.ones(len(rows), bool)
-    )
-    chance = np.where(right, 1 / np.maximum(rows, 1), 0.0)
-    exposed = np.flatnonzero(right & (rows < k))
+    aligned = bool((found.home >= 0).all())
+    right = (rows > 0) & (found.possible[np.arange(len(rows)), found.home] if aligned else np.ones(len(rows), bool))
+    fewest = _fewest_people(found, k, aligned)
+    chance = np.where(right, 1 / np.maximum(np.minimum(rows, fewest), 1), 0.0)
+    exposed = np.flatnonzero(right & ((rows < k) | (fewest < k)))
     best = float(chance.max(initial=0.0))
     shown = row_numbers(sorted(_rows_of(found, exposed[np.argsort(rows[exposed], kind="stable")][:20])))
     if len(exposed):
@@ -71,6 +71,22 @@ def _linked(name: str, evidence: Evidence, found: Candidates) -> AttackResult:
         f"{100 * best:.1f} %",
         columns=evidence.quasi,
     )
+
+
+def _fewest_people(found: Candidates, k: int, aligned: bool) -> NDArray[np.int64]:
+    """(people,) how few people fit a group that the person fits, where that is fewer than k: then its rows are theirs.
+
+    Only where everybody is known: of a group that more rows than people fit, somebody is not in the known table.
+    """
+    everybody = np.full(len(found.weight), int(found.weight.sum()), np.int64)
+    fits = found.weight @ found.possible
+    few = (fits > 0) & (fits < k) & (found.groups.size <= fits)
+    if not found.complete or not few.any():
+        return everybody
+    if aligned:
+        return np.where(few[found.home], fits[found.home], everybody)
+    fewest: NDArray[np.int64] = np.where(found.possible & few, fits, everybody[:, None]).min(axis=1)
+    return fewest
 
 
 def _rows_of(found: Candidates, people: NDArray[np.intp]) -> list[int]:

@@ -142,9 +142,10 @@ def _cells(evidence: Evidence, name: str) -> NDArray[np.bool_]:
     others = [release.coded[other].codes[groups.first] for other in evidence.quasi if other != name]
     alike = classes(others) if others else classes([np.zeros(len(groups.first), np.int32)])
     covers = coverage(labels.values, original.values, evidence.policy.columns.get(name))
+    rows = np.split(np.argsort(groups.label, kind="stable"), np.cumsum(groups.size)[:-1])
     order = np.argsort(alike.label, kind="stable")
     for members in np.split(order, np.cumsum(alike.size)[:-1]):
-        if len(members) < 2:
+        if len(members) < 2 or len(members) ** 2 * len(original.values) > MOST_COVERED:
             continue
         evidence.checkpoint()
         sets = covers[labels.codes[groups.first[members]]]
@@ -152,7 +153,9 @@ def _cells(evidence: Evidence, name: str) -> NDArray[np.bool_]:
             finer = sets[(~sets | own).all(axis=1) & (sets.sum(axis=1) < own.sum())]
             left = own & ~finer.any(axis=0)
             if len(finer) and int(left.sum()) == 1 and int(own.sum()) > 1:
-                exposed |= (groups.label == group) & left[original.codes]
+                right = left[original.codes[rows[group]]]
+                if right.mean() >= MOSTLY_RIGHT:
+                    exposed[rows[group][right]] = True
     return exposed
 
 

@@ -26,9 +26,12 @@ def undone_by(evidence: Evidence, name: str) -> tuple[NDArray[np.bool_], list[st
     for other in evidence.release.sample:
         if other == name or other in evidence.quasi:
             continue
-        found = (
-            _determined(evidence, name, other) if other in evidence.release.coded else _in_step(evidence, name, other)
-        )
+        evidence.checkpoint()
+        found = np.zeros_like(exposed)
+        if other in evidence.release.coded:
+            found = _determined(evidence, name, other)
+        if not found.any():
+            found = _in_step(evidence, name, other)
         if found.any():
             exposed |= found
             columns = [name, *columns[1:], other]
@@ -47,7 +50,7 @@ def _determined(evidence: Evidence, name: str, other: str) -> NDArray[np.bool_]:
     if _constant_share([labels, kept], original) < DETERMINED:
         return nothing
     # the same with the kept column of other rows: small groups agree by chance
-    if _constant_share([labels, np.roll(kept, len(kept) // 2)], original) > BY_CHANCE:
+    if _constant_share([labels, np.random.default_rng(1).permutation(kept)], original) > BY_CHANCE:
         return nothing
     columns = [evidence.release.coded[each].codes for each in evidence.quasi if each != name]
     own, finer = evidence.release.groups(evidence.quasi), classes([*columns, labels, kept])
