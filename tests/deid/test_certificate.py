@@ -12,10 +12,9 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from click.testing import CliRunner
 from pyarrow import parquet
 
-from guardapp.cli.deid import deid
+from guardapp.cli import run as command
 from guardapp.deid import certificate
 from guardapp.deid.job import DeidSpec, run
 from guardapp.deid.verify import holds, verify_release
@@ -152,7 +151,9 @@ def test_a_certificate_that_is_written_otherwise_is_refused(signed_release: tupl
     assert error.value.code == "certificate.damaged"
 
 
-def test_the_command_trusts_the_vaults_own_key_and_exports_the_script(tmp_path: Path) -> None:
+def test_the_command_trusts_the_vaults_own_key_and_exports_the_script(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     material = keys.make("signing")
     (tmp_path / "signer.key").write_bytes(material.private)
     Vault.open().import_key("signer", (tmp_path / "signer.key").read_bytes())
@@ -160,10 +161,12 @@ def test_the_command_trusts_the_vaults_own_key_and_exports_the_script(tmp_path: 
     source.write_text("age,town\n" + "30,x\n40,y\n" * 6)
     policy = {"columns": {"age": {"role": "quasi"}, "town": {"role": "other"}}}
     folder = make(source, policy, tmp_path, sign="signer", key=material.private)
-    runner = CliRunner()
-    found = runner.invoke(deid, ["verify", str(folder), "--json", "--script", str(tmp_path / "verify.py")])
-    assert (found.exit_code, json.loads(found.stdout)["verified"]) == (0, True), found.output
-    assert (tmp_path / "verify.py").read_bytes() == resource("verify_release.py").read_bytes()
+    script = tmp_path / "verify.py"
+    assert command(["deid", "verify", str(folder), "--json", "--script", str(script)]) == 0
+    assert json.loads(capsys.readouterr().out)["verified"] is True
+    assert script.read_bytes() == resource("verify_release.py").read_bytes()
+    (folder / "policy.yaml").write_text("{}")
+    assert command(["deid", "verify", str(folder)]) == 1
 
 
 def unsigned(place: Path) -> Path:
