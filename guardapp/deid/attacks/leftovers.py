@@ -24,7 +24,7 @@ _HAN = re.compile(r"[\u3400-\u9fff]")
 _NUMBERS = re.compile(r"\+?\d[\d\s().-]{5,}\d")
 
 
-class _Text(NamedTuple):
+class Text(NamedTuple):
     """A cell. plain: without case and superfluous spaces; digits: of a cell that is a long number; numbers: in it,
     without signs in between, as 138-0013-8000."""
 
@@ -74,7 +74,7 @@ def leftovers(evidence: Evidence) -> AttackResult:
     )
 
 
-def repeated(original: Sequence[_Text | None], cells: Sequence[_Text | None]) -> set[int]:
+def repeated(original: Sequence[Text | None], cells: Sequence[Text | None]) -> set[int]:
     """Rows of the sample whose original value stands in the cell; none if other rows' values do as often, by chance."""
     own, shifted = _hits(original, cells), _hits(_shifted(original), cells)
     lengths = sorted(len(value.plain) for value in original if value)
@@ -82,20 +82,20 @@ def repeated(original: Sequence[_Text | None], cells: Sequence[_Text | None]) ->
     return own if len(own) > 2 * len(shifted) + by_luck else set()
 
 
-def prepared(cells: Cells) -> list[_Text | None]:
+def prepared(cells: Cells) -> list[Text | None]:
     """Cells as they are compared: each is looked at many times."""
     return [_text(cell) if cell else None for cell in cells]
 
 
-def _text(cell: str) -> _Text:
+def _text(cell: str) -> Text:
     plain = " ".join(cell.lstrip("'").casefold().split())
     numbers = tuple(re.sub(r"\D", "", run) for run in _NUMBERS.findall(plain)) if _NUMBERS.search(plain) else ()
     digits = re.sub(r"\D", "", plain) if numbers else ""
     telling = len(digits) >= SHORTEST_NUMBER and len(digits) >= 0.6 * len(plain)
-    return _Text(plain, digits if telling else "", numbers)
+    return Text(plain, digits if telling else "", numbers)
 
 
-def _shifted(cells: Sequence[_Text | None]) -> list[_Text | None]:
+def _shifted(cells: Sequence[Text | None]) -> list[Text | None]:
     """The cells of other rows, in an order that has nothing to do with the table's."""
     return [cells[row] for row in _order(len(cells))]
 
@@ -106,7 +106,7 @@ def _order(rows: int) -> list[int]:
     return random.Random(rows).sample(range(rows), rows)  # noqa: S311
 
 
-def _hits(identifiers: Sequence[_Text | None], cells: Sequence[_Text | None]) -> set[int]:
+def _hits(identifiers: Sequence[Text | None], cells: Sequence[Text | None]) -> set[int]:
     return {
         row
         for row, (identifier, cell) in enumerate(zip(identifiers, cells, strict=True))
@@ -114,7 +114,7 @@ def _hits(identifiers: Sequence[_Text | None], cells: Sequence[_Text | None]) ->
     }
 
 
-def _stands_in(identifier: _Text, cell: _Text) -> bool:
+def _stands_in(identifier: Text, cell: Text) -> bool:
     one, other = identifier.plain, cell.plain
     if one == other:
         return True

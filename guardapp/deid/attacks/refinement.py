@@ -15,15 +15,17 @@ kind are made, and each counts only where the original shows that it is right:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from guardapp.deid.attacks.candidates import Candidates, candidates
 from guardapp.deid.attacks.evidence import Evidence
 from guardapp.deid.attacks.labels import Matrix, coverage
-from guardapp.deid.attacks.leftovers import prepared, repeated
+from guardapp.deid.attacks.leftovers import Text, prepared, repeated
 from guardapp.deid.attacks.result import AttackResult, least_group, not_run, row_numbers
-from guardapp.deid.attacks.undoing import undone_by
+from guardapp.deid.attacks.undoing import kept_columns, undone_by
 from guardapp.deid.classes import classes
 
 NAME = "refinement"
@@ -40,13 +42,14 @@ def refinement(evidence: Evidence) -> AttackResult:
     if not evidence.quasi or not evidence.aligned:
         return not_run(NAME, _MEASURE, "No quasi-identifier was recoded, or the rows are in another order")
     exposed = _people(evidence)
+    texts = [prepared(evidence.release.sample[name]) for name in kept_columns(evidence)]
     concerned: dict[str, None] = dict.fromkeys(evidence.quasi if exposed.any() else [])
     for name in evidence.quasi:
         evidence.checkpoint()
         for found, columns in (
             (_cells(evidence, name), [name]),
             undone_by(evidence, name),
-            (_repeats(evidence, name), [name]),
+            (_repeats(evidence, name, texts), [name]),
         ):
             if found.any():
                 exposed |= found
@@ -159,18 +162,16 @@ def _cells(evidence: Evidence, name: str) -> NDArray[np.bool_]:
     return exposed
 
 
-def _repeats(evidence: Evidence, name: str) -> NDArray[np.bool_]:
+def _repeats(evidence: Evidence, name: str, texts: Sequence[Sequence[Text | None]]) -> NDArray[np.bool_]:
     """Rows in which another kept column holds the original value of a cell that was generalised."""
     exposed = np.zeros(evidence.release.rows, bool)
     before, after = evidence.original.sample.get(name), evidence.release.sample.get(name)
     if before is None or after is None:
         return exposed
     hidden = prepared([old if old != new else None for old, new in zip(before, after, strict=True)])
-    for other, cells in evidence.release.sample.items():
-        if other in evidence.quasi:
-            continue
+    for cells in texts:
         evidence.checkpoint()
-        found = repeated(hidden, prepared(cells))
+        found = repeated(hidden, cells)
         if len(found) >= max(0.02 * len(cells), 1):
             exposed[[row * evidence.stride for row in found]] = True
     return exposed

@@ -13,6 +13,8 @@ from guardapp.deid.hierarchies import dates, numbers
 DETERMINED = 0.9
 BY_CHANCE = 0.5
 MONOTONE = 0.98
+MOST_ROWS = 100_000
+MOST_COLUMNS = 64
 FEWEST = 30
 """Rows below which a correlation says nothing."""
 
@@ -23,19 +25,23 @@ def undone_by(evidence: Evidence, name: str) -> tuple[NDArray[np.bool_], list[st
     columns: list[str] = []
     if not _generalised(evidence, name):
         return exposed, columns
-    for other in evidence.release.sample:
-        if other == name or other in evidence.quasi:
-            continue
+    before = _numbers(evidence.original.sample[name])
+    for other in kept_columns(evidence):
         evidence.checkpoint()
         found = np.zeros_like(exposed)
         if other in evidence.release.coded:
             found = _determined(evidence, name, other)
         if not found.any():
-            found = _in_step(evidence, name, other)
+            found = _in_step(evidence, before, other)
         if found.any():
             exposed |= found
             columns = [name, *columns[1:], other]
     return exposed, columns
+
+
+def kept_columns(evidence: Evidence) -> list[str]:
+    """Columns of the release that were not grouped, and may undo what was; at most `MOST_COLUMNS`."""
+    return [name for name in evidence.release.sample if name not in evidence.quasi][:MOST_COLUMNS]
 
 
 def _generalised(evidence: Evidence, name: str) -> bool:
@@ -61,7 +67,9 @@ def _determined(evidence: Evidence, name: str, other: str) -> NDArray[np.bool_]:
 
 def _constant_share(by: list[NDArray[np.int32]], original: NDArray[np.int32]) -> float:
     """Share of rows in groups of two or more in which the original value is one and the same."""
-    groups = classes(by)
+    step = max(len(original) // MOST_ROWS, 1)
+    original = original[::step]
+    groups = classes([codes[::step] for codes in by])
     pairs = classes([groups.label.astype(np.int32), original])
     different = np.bincount(groups.label[pairs.first], minlength=len(groups.size))
     several = groups.size >= 2
@@ -72,10 +80,10 @@ def _constant_share(by: list[NDArray[np.int32]], original: NDArray[np.int32]) ->
     return int(groups.size[several & (different == 1)].sum()) / rows
 
 
-def _in_step(evidence: Evidence, name: str, other: str) -> NDArray[np.bool_]:
+def _in_step(evidence: Evidence, before: NDArray[np.float64] | None, other: str) -> NDArray[np.bool_]:
     """Rows of the sample, if the kept numbers or dates rise and fall with the original ones."""
     exposed = np.zeros(evidence.release.rows, bool)
-    before, kept = _numbers(evidence.original.sample[name]), _numbers(evidence.release.sample[other])
+    kept = _numbers(evidence.release.sample[other]) if before is not None else None
     if before is None or kept is None:
         return exposed
     both = np.flatnonzero(~np.isnan(before) & ~np.isnan(kept))
@@ -97,10 +105,10 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _numbers(cells: Cells) -> NDArray[np.float64] | None:
     known = [cell for cell in cells if cell]
-    found = (numbers(known) if known else None) if known else None
-    if found is None and known:
-        found = dates(known)
+    found = numbers(known)
     if found is None:
+        found = dates(known)
+    if found is None or not known:
         return None
     rest = iter(found)
     return np.array([next(rest) if cell else float("nan") for cell in cells])
