@@ -153,7 +153,9 @@ def test_a_changed_earlier_release_is_left_out(tmp_path: Path) -> None:
 def test_row_numbers_and_no_values_stand_in_the_report(tmp_path: Path) -> None:
     table = people()
     table["contact"] = table["phone"]
-    report = protect(write(tmp_path / "t.csv", table), policy(contact={"role": "other"}), tmp_path / "out")
+    document = policy(contact={"role": "other"})
+    document["models"].append(DIVERSE)
+    report = protect(write(tmp_path / "t.csv", table), document, tmp_path / "out")
     assert flags(report) == ["leftover-identifiers"]
     written = json.dumps(report["attacks"])
     assert not any((phone or "") in written for phone in table["phone"])
