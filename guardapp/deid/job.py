@@ -302,7 +302,11 @@ def _report(
 
 def _headline(policy: Policy, measured: Measured, recoded: Recoded, red_flags: int) -> str:
     if red_flags:
-        return f"{red_flags} attacks succeeded on this release: see its report"
+        return (
+            "An attack succeeded on this release: see its report"
+            if red_flags == 1
+            else f"{red_flags} attacks succeeded on this release: see its report"
+        )
     if not policy.quasi:
         return f"{measured.rows:,} rows · no quasi-identifiers"
     utility = 100 * (1 - recoded.utility.gcp)

@@ -42,7 +42,9 @@ def write_report(
     red_flags = sum(attack["outcome"] == "succeeded" for attack in report["attacks"])
     if red_flags:
         page.verdict(
-            f"{red_flags} attacks succeeded on this release",
+            "An attack succeeded on this release"
+            if red_flags == 1
+            else f"{red_flags} attacks succeeded on this release",
             level="danger",
             detail="It holds what the policy asks for, and still gives something away. What and where stands below.",
         )

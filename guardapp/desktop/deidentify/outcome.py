@@ -138,7 +138,7 @@ class Outcome(QWidget):
             self.verdict.show_verdict(
                 "danger",
                 "ph.flag-fill",
-                "{n} attacks succeeded on this release",
+                "An attack succeeded on this release" if red_flags == 1 else "{n} attacks succeeded on this release",
                 "<b>{table}</b> · {rows} rows. It holds what the policy asks for, and still gives something away.",
                 n=wording.number(red_flags),
                 table=table,
