@@ -15,6 +15,7 @@ MOST_CELLS = 20_000_000
 """People times groups: beyond it, people are sampled, those of the smallest groups first."""
 
 MOST_PEOPLE = 2_000
+MOST_SAMPLED = 40_000_000
 
 
 class Candidates(NamedTuple):
@@ -78,7 +79,7 @@ def _chosen(people: Classes, groups: Classes, home: NDArray[np.int64]) -> NDArra
     count, most = len(people.size), max(MOST_CELLS // max(len(groups.size), 1), 1)
     if count <= most:
         return np.arange(count)
-    most = min(most, MOST_PEOPLE)
+    most = max(min(MOST_SAMPLED // len(groups.size), MOST_PEOPLE), 2)
     risky = np.argsort(groups.size[home] if home[0] >= 0 else people.size, kind="stable")[: most // 2]
     even = np.linspace(0, count - 1, most - most // 2).astype(np.intp)
     return np.unique(np.concatenate([risky, even]))

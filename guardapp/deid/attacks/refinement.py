@@ -78,9 +78,10 @@ def refinement(evidence: Evidence) -> AttackResult:
 def _people(evidence: Evidence) -> NDArray[np.bool_]:
     """Rows of people for whom fewer than k rows, or one sensitive value, are left."""
     exposed = np.zeros(evidence.release.rows, bool)
-    found = candidates(evidence, evidence.original)
-    if not found.complete or found.possible.size > MOST_PAIRS:
+    people, groups = (len(side.groups(evidence.quasi).size) for side in (evidence.original, evidence.release))
+    if people * groups > MOST_PAIRS:
         return exposed
+    found = candidates(evidence, evidence.original)
     narrowed = _nested(found)
     narrowed &= _flow(narrowed, found.weight, found.groups.size)
     people = np.arange(len(found.home))
