@@ -146,10 +146,12 @@ def _cells(evidence: Evidence, name: str) -> NDArray[np.bool_]:
     others = [release.coded[other].codes[groups.first] for other in evidence.quasi if other != name]
     alike = classes(others) if others else classes([np.zeros(len(groups.first), np.int32)])
     covers = coverage(labels.values, original.values, evidence.policy.columns.get(name))
-    rows = np.split(np.argsort(groups.label, kind="stable"), np.cumsum(groups.size)[:-1])
+    in_groups, ends = np.argsort(groups.label, kind="stable"), np.cumsum(groups.size)
+    several = alike.size >= 2
     order = np.argsort(alike.label, kind="stable")
-    for members in np.split(order, np.cumsum(alike.size)[:-1]):
-        if len(members) < 2 or len(members) ** 2 * len(original.values) > MOST_COVERED:
+    order = order[several[alike.label[order]]]
+    for members in np.split(order, np.cumsum(alike.size[several])[:-1]):
+        if len(members) ** 2 * len(original.values) > MOST_COVERED:
             continue
         evidence.checkpoint()
         sets = covers[labels.codes[groups.first[members]]]
@@ -157,9 +159,10 @@ def _cells(evidence: Evidence, name: str) -> NDArray[np.bool_]:
             finer = sets[(~sets | own).all(axis=1) & (sets.sum(axis=1) < own.sum())]
             left = own & ~finer.any(axis=0)
             if len(finer) and int(left.sum()) == 1 and int(own.sum()) > 1:
-                right = left[original.codes[rows[group]]]
+                rows = in_groups[ends[group] - groups.size[group] : ends[group]]
+                right = left[original.codes[rows]]
                 if right.mean() >= MOSTLY_RIGHT:
-                    exposed[rows[group][right]] = True
+                    exposed[rows[right]] = True
     return exposed
 
 
