@@ -78,8 +78,8 @@ def refinement(evidence: Evidence) -> AttackResult:
 def _people(evidence: Evidence) -> NDArray[np.bool_]:
     """Rows of people for whom fewer than k rows, or one sensitive value, are left."""
     exposed = np.zeros(evidence.release.rows, bool)
-    people, groups = (len(side.groups(evidence.quasi).size) for side in (evidence.original, evidence.release))
-    if people * groups > MOST_PAIRS:
+    combinations, groups = (len(side.groups(evidence.quasi).size) for side in (evidence.original, evidence.release))
+    if combinations * groups > MOST_PAIRS:
         return exposed
     found = candidates(evidence, evidence.original)
     narrowed = _nested(found)
