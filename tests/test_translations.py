@@ -26,6 +26,8 @@ VALUE = "Xy7"
 
 EVERYWHERE = {
     "GuardError": ("what", "why", "next"),
+    "AttackResult": ("measure", "sentence"),
+    "not_run": ("", "measure", "sentence"),
     "Figure": ("label", "note"),
     "Words": ("text",),
     "stage": ("name",),

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from guardapp.cli import print_json
+from guardapp.cli.deid_verify import verify_
 from guardapp.cli.vault_access import passphrase_options, unlocked_vault
 from guardapp.errors import GuardError, from_os_error
 
@@ -25,6 +26,9 @@ def deid() -> None:
       guardapp deid policy clinic.csv -o policy.yaml
       guardapp deid run clinic.csv --policy policy.yaml --out protected
     """
+
+
+deid.add_command(verify_)
 
 
 @deid.command("profile")
@@ -102,15 +106,25 @@ def policy_(file: Path, table: str | None, output: Path | None) -> None:
     help="Rows in their order, or in a secret random one: an order can tell who is who to someone who has seen the "
     "original list.",
 )
+@click.option("--sign", default="", help="Signing key in the vault for the certificate, release.json.")
+@click.option("--population", type=_FILE, help="A table of more people with the same columns, to attack with.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def run_(
-    file: Path, policy: Path, out: Path, table: str | None, format_: str | None, order: str, as_json: bool
+    file: Path,
+    policy: Path,
+    out: Path,
+    table: str | None,
+    format_: str | None,
+    order: str,
+    sign: str,
+    population: Path | None,
+    as_json: bool,
 ) -> None:
-    """Protect a table by a policy; what it guarantees is counted again in the written file.
+    """Protect a table by a policy; the written file is counted again, attacked, and given a certificate.
 
     \b
     Example:
-      guardapp deid run clinic.csv --policy policy.yaml --out protected
+      guardapp deid run clinic.csv --policy policy.yaml --out protected --sign signer
       guardapp deid run clinic.xlsx --table 2024 --policy policy.yaml --format parquet --order shuffle --out protected
     """
     from guardapp.cli.single import run_single
@@ -122,6 +136,8 @@ def run_(
         table=table,
         policy=policy.absolute(),
         output=Output.model_validate({"format": format_, "order": order}),
+        population=population.absolute() if population is not None else None,
+        sign=sign,
     )
     # what is wrong with the policy or the table is said before a worker is started
     spec.read_policy()

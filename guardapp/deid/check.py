@@ -155,6 +155,6 @@ def _numeric_order(values: Counter[str]) -> list[str] | None:
     if len(values) > 1000:
         return None
     try:
-        return sorted(values, key=float)
+        return sorted(values, key=lambda value: (float(value), value))
     except ValueError:
         return None

@@ -51,14 +51,20 @@ class DeidSpec(Spec, kind="deid"):
         description="What happens to every column and which guarantees must hold: a policy file, or the same in place."
     )
 
+    population: InputPath | None = Field(
+        None, description="A table with the same quasi-identifiers of more people, to attack the release with."
+    )
+    sign: str = Field("", max_length=120, description="Signing key in the vault for the certificate; none: unsigned.")
+
     def read_policy(self) -> Policy:
         return self.policy if isinstance(self.policy, Policy) else load_policy(self.policy)
 
     def keys(self) -> list[KeyNeed]:
+        signing = [KeyNeed(self.sign, "private")] if self.sign else []
         if isinstance(self.policy, Path) and str(self.policy).startswith(REFERENCE):
-            return []
+            return signing
         policy = self.read_policy()
-        return [KeyNeed(policy.key, "pseudonym")] if policy.needs_key else []
+        return [KeyNeed(policy.key, "pseudonym"), *signing] if policy.needs_key else signing
 
 
 class DeidResult(Result):
@@ -72,14 +78,18 @@ class DeidResult(Result):
     escaped_cells: int
     table: str
     policy: str
+    red_flags: int = 0
 
 
 def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
-    """Write the protected table, `policy.yaml`, `report.json` and `report.html` into `out`.
+    """Write the protected table, its certificate, `policy.yaml`, `report.json` and `report.html` into `out`.
 
     GuardError: `policy.*`, `hierarchy.*`, `rule.*`, `table.*`; `deid.not-met` if the file that was written does not
-    hold what the policy asks for, which fails the job.
+    hold what the policy asks for, and `deid.attack-succeeded` if the policy requires that no attack does: both fail
+    the job.
     """
+    from guardapp.deid import certificate
+    from guardapp.deid.attacks.on_release import attack_release
     from guardapp.deid.classes import classes
     from guardapp.deid.coding import Coded
     from guardapp.deid.policy import refuse_later
@@ -161,9 +171,23 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
         )
     # the file is ours, so how it is written is known and need not be guessed
     own = {"encoding": "utf-8", "delimiter": table.delimiter or ",", "header": True} if form == "csv" else {}
-    measured = _verify(policy, target, own, schema.names, kept, progress)
+    released, as_written = _open_written(target, own, schema.names)
+    measured = _verify(policy, released, as_written, kept, progress)
+    input_sha256 = certificate.file_sha256(spec.input)
+    attacks = attack_release(
+        policy,
+        table,
+        released,
+        as_written,
+        rows,
+        input_sha256,
+        spec.population,
+        progress,
+        in_order=spec.output.order == "keep",
+    )
     report = _report(policy, table, recoded, counts, measured, written.escaped)
     report["output"] = {"format": form, "order": spec.output.order, "encoding": "utf-8"}
+    report["attacks"] = [result.model_dump() for result in attacks]
     policy = _with_own_hierarchies(policy, out)
     if key is not None:
         policy.key_check = key_check(key)
@@ -175,11 +199,27 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
         write_report(out / "report.html", policy, table, recoded, counts, measured, report)
     except OSError as error:
         raise from_os_error(error, out) from error
+    document = certificate.certificate(
+        policy,
+        table,
+        released,
+        measured,
+        report["models"],
+        report["attacks"],
+        quasi=[as_written[name] for name in policy.quasi],
+        sensitive=[as_written[entry.column] for entry in measured.sensitive],
+        search=report["search"],
+        files=[copy, *sorted(out.glob("hierarchy-*.csv"))],
+        input_sha256=input_sha256,
+    )
+    if spec.sign:
+        document = certificate.signed(document, progress.key(spec.sign), spec.sign)
+    progress.artifact("certificate", certificate.write(document, out))
     progress.artifact("table", target)
     progress.artifact("policy", copy)
     progress.artifact("report", out / "report.html")
     return DeidResult(
-        headline=_headline(policy, measured, recoded),
+        headline=_headline(policy, measured, recoded, sum(result.succeeded for result in attacks)),
         rows=kept,
         k=measured.k if policy.quasi else None,
         at_risk=measured.at_risk,
@@ -188,6 +228,24 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
         escaped_cells=written.escaped,
         table=target.name,
         policy=copy.name,
+        red_flags=sum(result.succeeded for result in attacks),
+    )
+
+
+def published(spec: DeidSpec, folder: Path) -> None:
+    """Remember a release that now lies at `folder`, so that later ones are attacked together with it."""
+    from guardapp.deid import certificate
+    from guardapp.vault.releases import Releases, header_sha256
+
+    document = certificate.read(folder)
+    Releases().remember(
+        folder,
+        document["output"]["name"],
+        sha256=document["output"]["sha256"],
+        input_sha256=document["input"]["sha256"],
+        # a policy names every column of its input
+        header_sha256=header_sha256(list(document["policy"]["columns"])),
+        rows=document["output"]["rows"],
     )
 
 
@@ -225,16 +283,19 @@ def _name(table: Table, form: Format) -> str:
     return stem + ENDINGS[form]
 
 
-def _verify(
-    policy: Policy, target: Path, own: dict[str, Any], names: list[str], rows: int, progress: Progress
-) -> Measured:
-    """Read the written file again and measure it by separate code. GuardError `deid.not-met`."""
-    from guardapp.deid.check import measure_table
+def _open_written(target: Path, own: dict[str, Any], names: list[str]) -> tuple[Table, dict[str, str]]:
+    """The written file, and what each column of the policy is called in it."""
     from guardapp.formats.tables import open_table
 
     written = open_table(target, **own)
     # a column name that begins like a formula was escaped too
-    as_written = dict(zip(names, written.columns, strict=True))
+    return written, dict(zip(names, written.columns, strict=True))
+
+
+def _verify(policy: Policy, written: Table, as_written: dict[str, str], rows: int, progress: Progress) -> Measured:
+    """Read the written file again and measure it by separate code. GuardError `deid.not-met`."""
+    from guardapp.deid.check import measure_table
+
     sensitive = list(dict.fromkeys(model.column for model in policy.diversity))
     with progress.stage("Checking the written file", total=rows) as stage:
         found = measure_table(
@@ -312,7 +373,13 @@ def _report(
     }
 
 
-def _headline(policy: Policy, measured: Measured, recoded: Recoded) -> str:
+def _headline(policy: Policy, measured: Measured, recoded: Recoded, red_flags: int) -> str:
+    if red_flags:
+        return (
+            "An attack succeeded on this release: see its report"
+            if red_flags == 1
+            else f"{red_flags} attacks succeeded on this release: see its report"
+        )
     if not policy.quasi:
         return f"{measured.rows:,} rows · no quasi-identifiers"
     utility = 100 * (1 - recoded.utility.gcp)

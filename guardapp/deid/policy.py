@@ -163,6 +163,14 @@ class Search(Part):
     suppression: float | None = Field(None, ge=0, le=1)
 
 
+class Attacks(Part):
+    """What the attacks on the release decide."""
+
+    require: Literal["pass", "report"] = Field(
+        "report", description="pass: nothing is released if an attack succeeds; report: it is released with a red flag."
+    )
+
+
 class Policy(Part):
     """What the file `policy.yaml` holds."""
 
@@ -170,6 +178,7 @@ class Policy(Part):
     columns: dict[str, Column] = Field(min_length=1)
     models: list[Model] = Field(default_factory=list)
     search: Search = Field(default_factory=Search)
+    attacks: Attacks = Field(default_factory=Attacks)
     key: str = Field(
         DEFAULT_KEY, min_length=1, max_length=120, description="Vault key that makes pseudonyms and tokens."
     )

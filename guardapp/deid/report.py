@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from guardapp.deid.attacks.report import add_attacks
 from guardapp.reports import Figure, Report, Words
 
 if TYPE_CHECKING:
@@ -59,6 +60,15 @@ def write_report(
 ) -> None:
     """Write `report.html` to `path`."""
     page = Report(f"Protected table {table.path.name}", f"{measured.rows:,} rows · {len(policy.columns)} columns")
+    red_flags = sum(attack["outcome"] == "succeeded" for attack in report["attacks"])
+    if red_flags:
+        page.verdict(
+            "An attack succeeded on this release"
+            if red_flags == 1
+            else f"{red_flags} attacks succeeded on this release",
+            level="danger",
+            detail="It holds what the policy asks for, and still gives something away. What and where stands below.",
+        )
     if policy.k is not None:
         page.verdict(
             f"Every row looks like at least {measured.k - 1} others",
@@ -75,6 +85,7 @@ def write_report(
     _guarantees(page, report)
     _columns(page, policy, recoded, counts)
     _risk(page, report)
+    add_attacks(page, report["attacks"])
     page.section("What this does not prove")
     page.bullets(
         [

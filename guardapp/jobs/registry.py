@@ -36,6 +36,8 @@ class Kind(NamedTuple):
     spec: type[Spec]
     run: Callable[..., Result]
     result: type[Result]
+    published: Callable[..., None] | None
+    """`published(spec, folder)`, where the module has it: told once the results lie at `folder`."""
 
 
 def names() -> list[str]:
@@ -79,7 +81,7 @@ def lookup(kind: str) -> Kind:
         )
     spec = _spec_of(module, kind)
     run = module.run
-    return Kind(kind, spec, run, _result_of(run))
+    return Kind(kind, spec, run, _result_of(run), getattr(module, "published", None))
 
 
 def _from_file(kind: str, path: Path) -> ModuleType:

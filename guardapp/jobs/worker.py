@@ -113,6 +113,12 @@ def _run(order: Order, lines: Iterator[bytes], send: Send) -> None:
         publication.read_inputs()
         result = kind.run(spec, out, progress)
         outcome = Done(result=publication.publish(result))
+        if kind.published is not None:
+            try:
+                kind.published(spec, folder)
+            except GuardError as error:
+                # the results are there all the same
+                progress.log(str(error), "warning")
     except Stopped:
         outcome = StoppedFrame()
     except Paused:

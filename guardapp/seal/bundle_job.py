@@ -3,6 +3,7 @@
 bundle/
   NAME.sealed             each sealed checkpoint
   jobs/01-protect.json    each job's record, without paths
+  jobs/01-protect.release.json  the certificate of a de-identified table, as its job signed it
   passport.json           what was done and what it guarantees, for programs
   report.html             the same for people
   model.sig               OpenSSF Model Signing, over every file above
@@ -29,6 +30,7 @@ from guardapp.spec import JobFolder, KeyNeed, Result, Spec
 from guardapp.vault.keys import public_of_private
 
 NOT_CARRIED = ("report.html", "report.json")
+CERTIFICATE = "release.json"
 
 
 class BundleSpec(Spec, kind="bundle"):
@@ -115,6 +117,9 @@ def _write_records(records: Sequence[JobRecord], bundle: Path) -> dict[str, str]
         name = f"jobs/{number:02}-{_plain(record.name)}.json"
         _write_json(bundle / name, record.without_places())
         copies[record.name] = name
+        if record.kind == "deid" and CERTIFICATE in record.outputs:
+            # byte for byte, because it carries a signature of its own
+            _copy(record.folder / CERTIFICATE, bundle / f"{name.removesuffix('.json')}.{CERTIFICATE}")
     return copies
 
 

@@ -10,6 +10,8 @@ Everything lies in `vault/` of the data folder (`home.data_folder()`), for this 
 | rules      | what a vault requires: a recovery key, dates after which keys are not used; rotation            |
 | ledger     | `Ledger`: what was spent of each dataset's privacy budget; `reserve` before steps are taken     |
 | audit      | `Audit`: every protective act, in order                                                         |
+| releases   | `Releases`: where de-identified tables were released, and hashes to know them by                |
+| signing    | ECDSA over bytes, for documents that carry their signature themselves                           |
 | backup     | a backup of all of it under a passphrase, and its verified restoration                          |
 | keys       | the types of key and their text forms                                                           |
 | protection | how the vault key is wrapped: by a device key or by a passphrase                                |

@@ -82,6 +82,7 @@ def test_a_table_is_protected_through_the_engine(
         "t.csv",
         "policy.yaml",
         "report.html",
+        "release.json",
         "report.json",
         "job.json",
     }

@@ -141,7 +141,9 @@ def test_a_table_is_protected_by_mouse_and_the_file_keeps_the_promise(
     assert "Every row looks like at least 4 others" in words(page)
     qtbot.mouseClick(page.primary, LEFT)
     finish(qtbot, page)
-    assert page.outcome.verdict.headline.text() == "Every row looks like at least 4 others"
+    # no diversity was asked for, and in groups of five one diagnosis may prevail
+    assert page.outcome.verdict.headline.text() == "An attack succeeded on this release"
+    assert "Rule one row out" in words(page)
     job = page.jobs.row
     assert job is not None
     assert job.result is not None

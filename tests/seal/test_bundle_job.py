@@ -247,3 +247,13 @@ def test_a_bundle_spec_survives_its_own_json() -> None:
     assert '"from":' in text
     assert BundleSpec.model_validate_json(text) == spec
     assert spec.inputs() == [Path("a"), Path("b")]
+
+
+def test_the_certificate_of_a_protected_table_travels_along_as_it_was_signed(tmp_path: Path, vault: Vault) -> None:
+    certificate = b'{"format":"guardapp-release/1","statement":"/home/kept/as/it/is"}\n'
+    protect = job_folders.finished_job(
+        tmp_path / "protect", "deid", {"t.csv": b"a\n1\n", "release.json": certificate}, {}, [], {}
+    )
+    bundle([protect], tmp_path / "out", vault)
+    assert (tmp_path / "out" / "bundle" / "jobs" / "01-protect.release.json").read_bytes() == certificate
+    assert verified(tmp_path / "out", vault).holds

@@ -8,6 +8,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from guardapp.desktop import wording
+from guardapp.desktop.deidentify.attacks_card import AttacksCard
 from guardapp.desktop.kit import (
     Button,
     Card,
@@ -66,6 +67,7 @@ class Outcome(QWidget):
         self._checks.setSpacing(tokens.space(2))
         self._counted = Card("Counted in the written file")
         self._counted.body.addLayout(self._checks)
+        self.attacks = AttacksCard()
         self._limits = Card("What this does not prove")
         for text in _LIMITS:
             self._limits.body.addWidget(Label(text, "body", "muted", wrap=True))
@@ -77,12 +79,13 @@ class Outcome(QWidget):
         lower = row(self._counted, self._limits, gap=tokens.space(4))
         lower.setStretch(0, 1)
         lower.setStretch(1, 1)
+        whole.addWidget(self.attacks)
         whole.addLayout(lower)
         whole.addStretch(1)
 
     def show_job(self, job: Any) -> None:
         """A job that is not done yet, or will not be; `show_done` follows when it is."""
-        for part in (self._tiles, self._counted, self._limits):
+        for part in (self._tiles, self._counted, self._limits, self.attacks):
             part.hide()
         going = job.state in ("queued", "running", "paused")
         failed = job.state in ("failed", "skipped", "interrupted")
@@ -127,6 +130,17 @@ class Outcome(QWidget):
                 "The rules were applied",
                 "<b>{table}</b> · {rows} rows. No group size was asked for, so people may be recognised by a "
                 "combination of what is left.",
+                table=table,
+                rows=wording.number(rows),
+            )
+        red_flags = self.attacks.show_attacks(report.get("attacks", []))
+        if red_flags:
+            self.verdict.show_verdict(
+                "danger",
+                "ph.flag-fill",
+                "An attack succeeded on this release" if red_flags == 1 else "{n} attacks succeeded on this release",
+                "<b>{table}</b> · {rows} rows. It holds what the policy asks for, and still gives something away.",
+                n=wording.number(red_flags),
                 table=table,
                 rows=wording.number(rows),
             )
