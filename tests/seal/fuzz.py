@@ -41,7 +41,8 @@ PLAIN = os.urandom(70_000)
 TOKENS = [
     b"-> X25519 ", b"-> scrypt ", b"-> argon2id ", b"-> mlkem768x25519 ", b"-> RSA-OAEP ", b"-> content file\n\n",
     b"---", b"--- ", b"\n", b"\r\n", b" ", b"=", b"A" * 64, b"guard-sealed/1\n", b"age-encryption.org/v1\n",
-    b"21 64 16", b"20", b"-----BEGIN AGE ENCRYPTED FILE-----\n", b"-----END AGE ENCRYPTED FILE-----\n", b'{"', b'":', b"[[[[",
+    b"21 64 16", b"20", b"-----BEGIN AGE ENCRYPTED FILE-----\n",
+    b"-----END AGE ENCRYPTED FILE-----\n", b'{"', b'":', b"[[[[",
     b"1e999", b"-1", b"9" * 20, b"\xff\xff\xff\xff\xff\xff\xff\x7f", b"\0", b"\x80", b'"data_offsets":[0,4]',
     b'"dtype":"F32"',
 ]  # fmt: skip
