@@ -18,8 +18,8 @@ def load_state_dict(path: Path, keys: Sequence[Identity], *, names: Iterable[str
 
     model.load_state_dict(load_state_dict(Path("model.sealed"), keys))
 
-    GuardError: as `open_sealed`, checkpoint.not-a-checkpoint, and sealed.segment, which names what was hit. KeyError for
-    a name that is not there.
+    GuardError: as `open_sealed`, checkpoint.not-a-checkpoint, and sealed.segment, which names what was hit.
+    KeyError for a name that is not there.
     """
     with SealedFile(path, keys) as sealed:
         return {name: sealed.torch(name) for name in (sealed.tensors() if names is None else names)}
