@@ -26,6 +26,8 @@ _EVENTS = {
     "key-imported": "A key was imported",
     "key-exported": "A private key was exported",
     "key-deleted": "A key was deleted",
+    "key-rotated": "A key was rotated",
+    "rule-set": "A rule was set",
     "vault-unlocked": "The vault was unlocked",
     "vault-protection-changed": "The protection was changed",
     "backup-made": "The vault was backed up",

@@ -86,17 +86,21 @@ class ArmorReader:
             self._decode_line()
 
     def _decode_full_lines(self) -> bool:
-        """Decode many full lines at once, as nearly all of a large file are; False if the next ones are not plain."""
+        """Decode the full lines at hand at once, as nearly all of a large file are; False if the next is not one."""
         if not self._ended and len(self._text) < _READ:
             self._fill()
-        last = self._text.rfind(b"\n")
-        lines = self._text[: max(last, 0)].split(b"\n")[:-3]
-        joined = b"".join(lines)
-        if self._last_line_seen or len(lines) < 2 or b"=" in joined or any(len(line) != _COLUMNS for line in lines):
+        if self._last_line_seen:
             return False
-        self._decoded += _decode(joined)
-        self._text = self._text[len(joined) + len(lines) :]
-        return True
+        full, taken = [], 0
+        for line in self._text[: max(self._text.rfind(b"\n"), 0)].split(b"\n"):
+            plain = line.removesuffix(b"\r")
+            if len(plain) != _COLUMNS or b"=" in plain:
+                break
+            full.append(plain)
+            taken += len(line) + 1
+        self._decoded += _decode(b"".join(full))
+        self._text = self._text[taken:]
+        return bool(full)
 
     def _decode_line(self) -> None:
         line = self._line()

@@ -126,7 +126,7 @@ class Chain:
         assert self._key is not None
         count, value = _head(connection)
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'seal'").fetchone():
-            return "its seal is missing" if count else ""
+            return "the check value of its end is missing" if count else ""
         row = connection.execute("SELECT mac FROM seal").fetchone()
         if row is None or not hmac.compare_digest(str(row[0]), _head_mac(self._key(), count, value)):
             return "its end was cut or replaced, or its key is another one"

@@ -1,4 +1,4 @@
-"""A passphrase that is typed for a sealed file: measured, kept in memory alone, and handed to the worker by a handle."""
+"""A passphrase that is typed for a sealed file: measured, kept in memory alone, and handed over by a handle."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ reach new lines of code are kept and mutated on (by `sys.settrace`): a coverage-
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -38,10 +39,12 @@ IDENTITIES = [X25519Identity(KEY), HybridIdentity(KEY)]
 RECIPIENTS = [X25519Recipient(IDENTITIES[0]._public), HybridRecipient(age_hybrid.public_of(KEY))]
 PLAIN = os.urandom(70_000)
 TOKENS = [
-    b"-> X25519 ", b"-> scrypt ", b"-> argon2id ", b"-> mlkem768x25519 ", b"-> RSA-OAEP ", b"-> content file\n\n", b"---",
-    b"--- ", b"\n", b"\r\n", b" ", b"=", b"A" * 64, b"guard-sealed/1\n", b"age-encryption.org/v1\n", b"21 64 16", b"20",
-    b"-----BEGIN AGE ENCRYPTED FILE-----\n", b"-----END AGE ENCRYPTED FILE-----\n", b'{"', b'":', b"[[[[", b"1e999", b"-1",
-    b"99999999999999999999", b"\xff\xff\xff\xff\xff\xff\xff\x7f", b"\0", b"\x80", b'"data_offsets":[0,4]', b'"dtype":"F32"',
+    b"-> X25519 ", b"-> scrypt ", b"-> argon2id ", b"-> mlkem768x25519 ", b"-> RSA-OAEP ", b"-> content file\n\n",
+    b"---", b"--- ", b"\n", b"\r\n", b" ", b"=", b"A" * 64, b"guard-sealed/1\n", b"age-encryption.org/v1\n",
+    b"21 64 16", b"20", b"-----BEGIN AGE ENCRYPTED FILE-----\n",
+    b"-----END AGE ENCRYPTED FILE-----\n", b'{"', b'":', b"[[[[",
+    b"1e999", b"-1", b"9" * 20, b"\xff\xff\xff\xff\xff\xff\xff\x7f", b"\0", b"\x80", b'"data_offsets":[0,4]',
+    b'"dtype":"F32"',
 ]  # fmt: skip
 
 
@@ -66,7 +69,9 @@ def targets(folder: Path) -> list[Target]:
     tensors = [struct.pack("<Q", len(header)) + header.encode() + bytes(8)]
 
     def sealed_header(data: bytes) -> bool:
-        check(read(data, "x").stanzas)
+        header = read(data, "x")
+        with contextlib.suppress(ValueError):  # how a reader is told that a stanza is malformed
+            check(header.stanzas)
         return False
 
     def sealed_file(data: bytes) -> bool:

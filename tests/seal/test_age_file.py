@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
@@ -133,6 +134,23 @@ def test_armor_comes_back_with_either_line_ending_in_any_pieces(data, ending, pi
     while more := reader.read(piece):
         found += more
     assert found == data
+
+
+def test_lines_are_decoded_together_with_either_ending(monkeypatch):
+    """One at a time, a large file with CRLF would take a time that grows with the square of what is at hand."""
+    text = bytearray()
+    writer = ArmorWriter(text.extend)
+    plain = os.urandom(1 << 20)
+    writer.write(plain)
+    writer.finish()
+    alone = []
+    by_line = ArmorReader._decode_line
+    monkeypatch.setattr(ArmorReader, "_decode_line", lambda self: (alone.append(1), by_line(self)))
+    for ending in (b"\n", b"\r\n"):
+        source = io.BytesIO(bytes(text).replace(b"\n", ending))
+        alone.clear()
+        assert ArmorReader(source.read).read(len(plain) + 1) == plain
+        assert len(alone) <= 2
 
 
 @pytest.mark.parametrize("change", [b"QQ", b"=", b" ", b"\n", b"--"])

@@ -142,3 +142,30 @@ def test_a_harmful_pickle_is_refused_and_nothing_runs(here, public, capsys):
     assert run(["seal", "evil.safetensors", "-o", "s", "-r", public]) == 2
     assert "[checkpoint.unsafe]" in capsys.readouterr().err
     assert names(here) == before
+
+
+@pytest.mark.parametrize("armor", [[], ["--armor"]])
+def test_age_files_are_written_inspected_and_opened(armor, here, public, identity_file, capsys):
+    assert run(["seal", "model.safetensors", "-o", "m.age", "-r", public, "--format", "age", *armor, "--json"]) == 0
+    capsys.readouterr()
+    assert run(["inspect", "m.age", "--json", "-i", identity_file]) == 0
+    document = json.loads(capsys.readouterr().out)
+    seen = (document["format"], document["recipients"], document["opened"])
+    assert seen == ("age-encryption.org/v1", ["X25519"], True)
+    assert run(["open", "m.age", "-o", "opened", "-i", identity_file]) == 0
+    assert Path("opened").read_bytes() == Path("model.safetensors").read_bytes()
+    assert run(["recipients", "m.age", "add", "-r", public, "-i", identity_file]) == 2
+    assert "[sealed.age]" in capsys.readouterr().err
+
+
+def test_a_checkpoint_becomes_an_age_file_of_safetensors(here, public, identity_file, capsys):
+    torch = pytest.importorskip("torch")
+    torch.save({"w": torch.ones(3)}, "model.pt")
+    assert run(["seal", "model.pt", "-o", "m.age", "-r", public, "--format", "age"]) == 0
+    assert run(["open", "m.age", "-o", "again.safetensors", "-i", identity_file]) == 0
+    assert run(["inspect", "again.safetensors"]) == 0
+    assert "w  F32 [3]" in capsys.readouterr().out
+
+
+def test_armor_goes_with_age_alone(here, public, capsys):
+    assert run(["seal", "model.safetensors", "-o", "s", "-r", public, "--armor"]) == 2

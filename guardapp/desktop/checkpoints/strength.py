@@ -27,6 +27,8 @@ _WIDE: Final = 2000
 
 def bits(passphrase: str) -> float:
     """An estimate of log2 of the guesses that it withstands."""
+    if repeated := re.fullmatch(r"(.+?)\1+", passphrase, re.DOTALL):
+        return bits(repeated[1]) + 1
     steps = [ord(after) - ord(before) for before, after in itertools.pairwise(passphrase)]
     fresh = len(passphrase[:1]) + sum(abs(step) > 1 for step in steps)
     by_letters = (fresh + 0.1 * (len(passphrase) - fresh)) * math.log2(_alphabet(passphrase))
