@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-PIECE = 1 << 22
-"""Numbers in a temporary tensor at most, where it can be worked on in pieces: 16 MiB in single precision."""
+PIECE = 1 << 18
+"""Numbers in a temporary tensor at most, where it can be worked on in pieces: 1 MiB in single precision."""
 
 MOST_KEPT = 1 << 24
 """Numbers in the kept gradients of one parameter: 64 MiB in single precision."""
