@@ -56,7 +56,7 @@ class Each:
         return self.gradients.flatten(1).square().sum(1)
 
     def weighted(self, factors: Tensor) -> Tensor:
-        flat = factors @ self.gradients.flatten(1)
+        flat: Tensor = factors @ self.gradients.flatten(1)
         return flat.view(self.gradients.shape[1:])
 
     def each(self) -> Tensor:
@@ -107,8 +107,9 @@ class Outer:
     def weighted(self, factors: Tensor) -> Tensor:
         if self._kept:
             parts = torch.split(factors, [len(piece) for piece in self._kept])
-            sums = [part @ piece.flatten(1) for part, piece in zip(parts, self._kept, strict=True)]
-            return torch.stack(sums).sum(0).view(self.parameter.shape)
+            sums: list[Tensor] = [part @ piece.flatten(1) for part, piece in zip(parts, self._kept, strict=True)]
+            total: Tensor = torch.stack(sums).sum(0)
+            return total.view(self.parameter.shape)
         return self._sum(self.flow * factors[:, None, None])
 
     def _sum(self, flow: Tensor) -> Tensor:
