@@ -97,7 +97,8 @@ class Outer:
             gradients = torch.bmm(flow.transpose(1, 2), values)
             if way == "keep":
                 self._kept.append(gradients)
-            return torch.linalg.vector_norm(gradients.flatten(1), dim=1).square_()
+            norms: Tensor = torch.linalg.vector_norm(gradients.flatten(1), dim=1)
+            return norms.square_()
 
         return self._over_pieces(measured, places * wide + high * wide)
 
