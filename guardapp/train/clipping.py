@@ -135,6 +135,7 @@ class Clipper:
             losses = self._losses(self.model(x), y, views)
         found: dict[int, list[Contribution]] = {}
         for tap, flow in zip(taps.found, flows(losses, taps.found), strict=True):
+            tap.check()
             if flow is not None:
                 for parameter, one in contributions(tap, flow, len(y), views):
                     found.setdefault(id(parameter), []).append(one)

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-PIECE = 1 << 22
-"""Numbers in a temporary tensor at most, where it can be worked on in pieces: 16 MiB in single precision."""
+PIECE = 1 << 18
+"""Numbers in a temporary tensor at most, where it can be worked on in pieces: 1 MiB in single precision."""
 
 MOST_KEPT = 1 << 24
 """Numbers in the kept gradients of one parameter: 64 MiB in single precision."""
@@ -56,7 +56,7 @@ class Each:
         return self.gradients.flatten(1).square().sum(1)
 
     def weighted(self, factors: Tensor) -> Tensor:
-        flat = factors @ self.gradients.flatten(1)
+        flat: Tensor = factors @ self.gradients.flatten(1)
         return flat.view(self.gradients.shape[1:])
 
     def each(self) -> Tensor:
@@ -97,7 +97,8 @@ class Outer:
             gradients = torch.bmm(flow.transpose(1, 2), values)
             if way == "keep":
                 self._kept.append(gradients)
-            return torch.linalg.vector_norm(gradients.flatten(1), dim=1).square_()
+            norms: Tensor = torch.linalg.vector_norm(gradients.flatten(1), dim=1)
+            return norms.square_()
 
         return self._over_pieces(measured, places * wide + high * wide)
 
@@ -107,8 +108,9 @@ class Outer:
     def weighted(self, factors: Tensor) -> Tensor:
         if self._kept:
             parts = torch.split(factors, [len(piece) for piece in self._kept])
-            sums = [part @ piece.flatten(1) for part, piece in zip(parts, self._kept, strict=True)]
-            return torch.stack(sums).sum(0).view(self.parameter.shape)
+            sums: list[Tensor] = [part @ piece.flatten(1) for part, piece in zip(parts, self._kept, strict=True)]
+            total: Tensor = torch.stack(sums).sum(0)
+            return total.view(self.parameter.shape)
         return self._sum(self.flow * factors[:, None, None])
 
     def _sum(self, flow: Tensor) -> Tensor:

@@ -20,7 +20,6 @@ Found = Iterator[tuple[Tensor, Contribution]]
 
 def contributions(tap: Tap, flow: Tensor, examples: int, views: int) -> Found:
     """(parameter, contribution) for every trained parameter of the call. Raises NotTapped when rows are not first."""
-    tap.check()
     values = tap.inputs[0]
     if len(values) != examples * views or len(flow) != examples * views:
         raise NotTapped

@@ -27,19 +27,21 @@ class Tap:
     """One call of `layer`, or of one of its inner products `weight`, `bias`.
 
     inputs:   the tensors it was given, without history
-    versions: their version counters, which tell whether they were overwritten since
-    output:   where its gradient arrives, also if the output is later overwritten in place
+    watched:  what must not be overwritten, with the version counter that would tell: the inputs, and an output that is
+              a view, whose gradient would then arrive elsewhere
+    output:   where its gradient arrives, also if the output is no view and is later overwritten in place
     """
 
     layer: nn.Module
     inputs: tuple[Tensor, ...]
-    versions: tuple[int, ...]
+    watched: tuple[tuple[Tensor, int], ...]
     output: GradientEdge
     weight: Tensor | None = None
     bias: Tensor | None = None
 
     def check(self) -> None:
-        if any(tensor._version != version for tensor, version in zip(self.inputs, self.versions, strict=True)):
+        """Raise NotTapped if something was overwritten that must not be."""
+        if any(tensor._version != version for tensor, version in self.watched):
             raise NotTapped
 
 
@@ -61,8 +63,9 @@ class Taps:
         if not output.requires_grad:
             return  # nothing here is trained
         plain = tuple(tensor.detach() for tensor in inputs)
-        versions = tuple(tensor._version for tensor in plain)
-        self.found.append(Tap(layer, plain, versions, get_gradient_edge(output), weight, bias))
+        kept = (*plain, output.detach()) if output._is_view() else plain
+        watched = tuple((tensor, tensor._version) for tensor in kept)
+        self.found.append(Tap(layer, plain, watched, get_gradient_edge(output), weight, bias))
 
     def linear(self, layer: nn.Module, values: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """F.linear, tapped."""
