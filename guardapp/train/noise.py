@@ -52,9 +52,9 @@ class PrivateRandom:
         """`count` independent standard Gaussians.
 
         Four independent Box–Muller values a, b, c, d become (a+b+c+d)/2, (a+b-c-d)/2, (a-b+c-d)/2 and (a-b-c+d)/2:
-        an orthogonal map, so the results are independent standard Gaussians as well. Which doubles a Box–Muller
-        value can take discloses the noise to who sees the exact sum (Mironov 2012; Jin et al., arXiv 2112.05307); a
-        sum of four has too many preimages for that (Holohan & Braghin 2021), and `on_grid` takes away the last bits.
+        an orthogonal map, so the results are independent standard Gaussians as well. Which doubles such a value can
+        take discloses the noise to who sees the exact sum (Mironov 2012; Jin et al., arXiv 2112.05307). The map does
+        not hide that, since all four together can be turned back: `on_grid` takes away the bits that would tell.
         """
         out = np.empty(count)
         for start in range(0, count, _BLOCK):
