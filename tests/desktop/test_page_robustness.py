@@ -389,8 +389,9 @@ def test_the_report_is_exported_where_the_user_chooses(page: RobustnessPage, qtb
     show(qtbot, page, "check-long")
     target = tmp_path / "mine.html"
     page.export_report(row(page, "check-long").folder, target)
-    qtbot.waitUntil(target.is_file, timeout=10_000)
-    assert target.read_bytes() == (row(page, "check-long").folder / "report.html").read_bytes()
+    report = (row(page, "check-long").folder / "report.html").read_bytes()
+    qtbot.waitUntil(lambda: target.is_file() and len(target.read_bytes()) == len(report), timeout=10_000)
+    assert target.read_bytes() == report
 
 
 def test_a_damaged_report_is_an_error_with_a_next_step(
