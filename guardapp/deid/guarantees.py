@@ -91,22 +91,27 @@ def _cells(secret: Secret, label: Longs, at: Longs, weights: Longs, count: int) 
     if count * values <= max(DENSE_CELLS, 4 * len(key)):
         dense = np.bincount(key, weights=weights[there], minlength=count * values)
         cell = np.flatnonzero(dense)
-        rows = dense[cell]
+        rows = dense[cell].astype(np.float64)
     else:
         cell, inverse = np.unique(key, return_inverse=True)
-        rows = np.bincount(inverse, weights=weights[there], minlength=len(cell))
+        rows = np.bincount(inverse, weights=weights[there], minlength=len(cell)).astype(np.float64)
     owner = cell // values if values else cell
-    return _Cells(owner, cell - owner * values, rows, np.bincount(owner, weights=rows, minlength=count))
+    known = np.bincount(owner, weights=rows, minlength=count).astype(np.float64)
+    return _Cells(owner, cell - owner * values, rows, known)
 
 
 def _test(model: Model, secret: Secret, cells: _Cells) -> Flags:
+    """(classes,) whether each class holds the model."""
     count = len(cells.known)
+    result: Flags
     if isinstance(model, DistinctLDiversity):
-        return np.bincount(cells.owner, minlength=count) >= model.l
+        result = np.bincount(cells.owner, minlength=count) >= model.l
+        return result
     share = cells.rows / cells.known[cells.owner]
     if isinstance(model, EntropyLDiversity):
         entropy = -np.bincount(cells.owner, weights=share * np.log(share), minlength=count)
-        return (entropy >= np.log(model.l) - ROUNDING) & (cells.known > 0)
+        result = (entropy >= np.log(model.l) - ROUNDING) & (cells.known > 0)
+        return result
     if isinstance(model, RecursiveCLDiversity):
         return _recursive(model, cells)
     table = secret.share[cells.value]
@@ -115,7 +120,8 @@ def _test(model: Model, secret: Secret, cells: _Cells) -> Flags:
     if isinstance(model, DeltaDisclosure):
         present = np.bincount(cells.owner, minlength=count) == len(secret.share)
         close = _worst(cells, np.abs(np.log2(share / table))) < model.delta - ROUNDING
-        return (present & close) | (cells.known == 0)
+        result = (present & close) | (cells.known == 0)
+        return result
     assert isinstance(model, TCloseness)
     if model.distance == "equal":
         differ = np.bincount(cells.owner, weights=np.abs(share - table), minlength=count)
@@ -123,7 +129,8 @@ def _test(model: Model, secret: Secret, cells: _Cells) -> Flags:
         distance = (differ + 1 - held) / 2
     else:
         distance = _walked(secret, cells, share, ordered=model.distance == "ordered")
-    return (distance <= model.t + ROUNDING) | (cells.known == 0)
+    result = (distance <= model.t + ROUNDING) | (cells.known == 0)
+    return result
 
 
 def _worst(cells: _Cells, amount: Floats) -> Floats:
@@ -140,7 +147,8 @@ def _recursive(model: RecursiveCLDiversity, cells: _Cells) -> Flags:
     count = len(cells.known)
     most = np.bincount(owner, weights=np.where(rank == 0, rows, 0.0), minlength=count)
     tail = np.bincount(owner, weights=np.where(rank >= model.l - 1, rows, 0.0), minlength=count)
-    return most < model.c * tail
+    result: Flags = most < model.c * tail
+    return result
 
 
 def _walked(secret: Secret, cells: _Cells, share: Floats, *, ordered: bool) -> Floats:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from guardapp.deid.ladders import Ladder
 
+Ints = NDArray[np.int32]
 Longs = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -75,7 +76,7 @@ class Costs:
             floors += costs.reshape(shape)
         return floors
 
-    def floor_above(self, levels: Sequence[int], sizes: Longs, values: Sequence[Longs]) -> float:
+    def floor_above(self, levels: Sequence[int], sizes: Longs, values: Sequence[Ints]) -> float:
         """What this node and every more general one loses at least; needs its classes, so it is told after a look.
 
         sizes: (classes,) rows; values: for each column (classes,) a value that the class holds
@@ -88,7 +89,7 @@ class Costs:
             return float((self._ambiguities(levels, values) * sizes).sum()) / self._rows
         return 0.0
 
-    def cost(self, levels: Sequence[int], sizes: Longs, values: Sequence[Longs], suppressed: Flags) -> float:
+    def cost(self, levels: Sequence[int], sizes: Longs, values: Sequence[Ints], suppressed: Flags) -> float:
         """What the node loses when the classes marked `suppressed` are suppressed."""
         floor = float(sum(costs[level] for costs, level in zip(self._by_level, levels, strict=True)))
         lost = int(sizes[suppressed].sum())
@@ -113,7 +114,7 @@ class Costs:
         ambiguity = np.where(suppressed, everything, self._ambiguities(levels, values))
         return float((ambiguity * sizes).sum()) / self._rows
 
-    def _ambiguities(self, levels: Sequence[int], values: Sequence[Longs]) -> Floats:
+    def _ambiguities(self, levels: Sequence[int], values: Sequence[Ints]) -> Floats:
         result = np.ones(len(values[0]))
         for members, level, held in zip(self._members, levels, values, strict=True):
             result *= members[level][held]
