@@ -63,9 +63,10 @@ def ladder(name: str, values: Sequence[str | None], hierarchy: Hierarchy | None)
 
 def _nested(values: Sequence[str | None], levels: list[list[str]]) -> Ladder:
     """Number the groups of every level, and end in one group of everything."""
-    if len(set(levels[-1])) != 1 or len(levels) == 1:
-        levels = [*levels, [SUPPRESSED] * len(levels[0])]
     missing = [not value for value in values]
+    tops = set(levels[-1])
+    if len(tops) != 1 or len(levels) == 1 or (any(missing) and tops != {SUPPRESSED}):
+        levels = [*levels, [SUPPRESSED] * len(levels[0])]
     groups = np.zeros((len(levels), len(values)), np.int32)
     labels: list[list[str | None]] = []
     above: list[int] = [0] * len(values)

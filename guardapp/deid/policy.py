@@ -243,12 +243,10 @@ class Policy(Part):
                 )
             if column is not None and self.columns[column].role != "sensitive":
                 raise ValueError(f"{model.name} needs the role of “{column}” to be sensitive")
-            if (
-                isinstance(model, TCloseness)
-                and model.distance == "hierarchical"
-                and not self.columns[column].hierarchy
-            ):
-                raise ValueError(f"t-closeness with hierarchical distance needs “{column}” to have a hierarchy")
+            if isinstance(model, TCloseness) and model.distance == "hierarchical":
+                tree = self.columns[model.column].hierarchy
+                if not isinstance(tree, Path):
+                    raise ValueError(f"t-closeness with hierarchical distance needs a hierarchy file for “{column}”")
             if column is not None and self.columns[column].effective_rule in ("drop", "redact", "redact_text"):
                 raise ValueError(f"{model.name} needs “{column}” to stay in the result")
         if sum(isinstance(model, KAnonymity) for model in self.models) > 1:
