@@ -63,7 +63,13 @@ def test_adult_has_the_optimum_that_arx_publishes(
 @pytest.mark.parametrize(
     ("model", "metric", "suppression", "loss", "levels"),
     [
-        ({"name": "t-closeness", "t": 0.2, "distance": "equal"}, "discernibility", 0, 456853172, [1, 4, 1, 1, 3, 2, 2, 1]),
+        (
+            {"name": "t-closeness", "t": 0.2, "distance": "equal"},
+            "discernibility",
+            0,
+            456853172,
+            [1, 4, 1, 1, 3, 2, 2, 1],
+        ),
         (
             {"name": "t-closeness", "t": 0.2, "distance": "hierarchical"},
             "entropy",
