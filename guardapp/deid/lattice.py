@@ -13,6 +13,7 @@ A look at a node groups not the table but the classes of the closest node below 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +30,9 @@ Flags = NDArray[np.bool_]
 
 MOST_NODES = 500_000
 SNAPSHOT_ENTRIES = 20_000_000
+FEW_ENTRIES = 2_000
+"""Grouping so few costs no more than preparing a closer snapshot would."""
+PATHS_IN_VAIN = 2
 
 
 class Optimum(NamedTuple):
@@ -93,6 +97,7 @@ class Lattice:
         bottom = _Snapshot((0,) * len(columns), np.arange(len(weights)), weights)
         self._snapshots = [bottom]
         self._snapshot_levels = np.zeros((1, len(columns)), np.int64)
+        self._snapshot_entries = np.array([len(weights)])
         self._stored = 0
 
     def search(self, on_look: Callable[[float], None] = lambda done: None) -> Optimum | None:
@@ -100,12 +105,18 @@ class Lattice:
         floors = self._costs.floors()
         shape, nodes = floors.shape, floors.size
         best: Optimum | None = None
-        looked = 0
+        looked = in_vain = 0
         while True:
             start = int(floors.argmin())
             if not np.isfinite(floors.flat[start]):
                 return best._replace(looked=looked) if best else None
-            path = _path(floors, np.unravel_index(start, shape))
+            if in_vain < PATHS_IN_VAIN:
+                path = _path(floors, np.unravel_index(start, shape))
+            else:
+                # the best is probably known; what is left to refute goes fastest from above
+                start = int(np.where(np.isfinite(floors), floors, -1.0).argmax())
+                path = [tuple(int(level) for level in np.unravel_index(start, shape))]
+            in_vain += 1
             low, high = 0, len(path) - 1
             while low <= high:
                 middle = (low + high) // 2
@@ -115,14 +126,15 @@ class Lattice:
                     path = [other for other in path[low : high + 1] if np.isfinite(floors[other])]
                     low, high = 0, len(path) - 1
                     continue
-                look = self._look(node)
+                look = self._look(node, best.levels if best else None)
                 looked += 1
-                values = [column[look.snapshot.rows[look.first]] for column in self._columns]
+                values = partial(self._values, look)
                 floors[node] = np.inf
                 if look.holds:
                     cost = self._costs.cost(node, look.sizes, values, look.suppressed)
                     if best is None or cost < best.cost:
                         best = Optimum(node, self._suppressed_rows(node, look), cost, looked, nodes)
+                        in_vain = 0
                 elif look.hopeless:
                     floors[tuple(slice(0, level + 1) for level in node)] = np.inf
                 above = floors[tuple(slice(level, None) for level in node)]
@@ -132,25 +144,24 @@ class Lattice:
                 low, high = (low, middle - 1) if look.holds else (middle + 1, high)
                 on_look(1 - float(np.isfinite(floors).sum()) / nodes)
 
-    def _look(self, node: tuple[int, ...]) -> _Look:
-        below = (self._snapshot_levels <= np.array(node)).all(axis=1)
-        source = min((self._snapshots[i] for i in np.flatnonzero(below)), key=lambda snapshot: len(snapshot.rows))
-        label, count = self._label(node, source.rows)
-        rows, weights = source.rows, source.weights
-        if self._secrets:
-            # entries of one class with equal secrets are one entry from here on
-            span = int(self._together.max()) + 1
-            _, first, entry = np.unique(label * span + self._together[rows], return_index=True, return_inverse=True)
-            weights = np.bincount(entry, weights=weights, minlength=len(first)).astype(np.int64)
-            rows, label = rows[first], label[first]
-        sizes = np.bincount(label, weights=weights, minlength=count).astype(np.int64)
-        first_entry = np.empty(count, np.int64)
-        first_entry[label[::-1]] = np.arange(len(label) - 1, -1, -1)
-        if not self._secrets:
-            rows, weights, label, first_entry = rows[first_entry], sizes, np.arange(count), np.arange(count)
-        self._store(_Snapshot(node, rows, weights), len(source.rows))
-        snapshot = _Snapshot(node, rows, weights)
+    def _values(self, look: _Look, column: int) -> Ints:
+        """(classes,) a value of the column that each class holds."""
+        return self._columns[column][look.snapshot.rows[look.first]]
 
+    def _look(self, node: tuple[int, ...], best: tuple[int, ...] | None) -> _Look:
+        source = self._closest(node)
+        if best is not None:
+            # many nodes share what they have below the best one; its classes are few
+            shared = tuple(min(levels) for levels in zip(node, best, strict=True))
+            if shared != source.levels and shared != node and len(source.rows) > FEW_ENTRIES:
+                source = self._closest(shared)
+                if source.levels != shared:
+                    source = self._group(shared, source)[0]
+                    self._store(source)
+        snapshot, label, sizes, first_entry = self._group(node, source)
+        if len(snapshot.rows) < 0.8 * len(source.rows):
+            self._store(snapshot)
+        rows, weights, count = snapshot.rows, snapshot.weights, len(sizes)
         lasting = sizes >= self._k
         if self._lasting:
             lasting &= holding(self._lasting, label, rows, weights, count)
@@ -165,6 +176,28 @@ class Lattice:
         )
         hopeless = lost > self._limit or (self._limit == 0 and not whole)
         return _Look(snapshot, label, sizes, first_entry, suppressed, holds, hopeless)
+
+    def _closest(self, node: tuple[int, ...]) -> _Snapshot:
+        """The snapshot at or below the node that has the fewest entries."""
+        below = np.flatnonzero((self._snapshot_levels <= np.array(node)).all(axis=1))
+        return self._snapshots[int(below[self._snapshot_entries[below].argmin()])]
+
+    def _group(self, node: tuple[int, ...], source: _Snapshot) -> tuple[_Snapshot, Longs, Longs, Longs]:
+        """Entries of the node made from those of `source`; the class of each, and classes' sizes and first entries."""
+        rows, weights = source.rows, source.weights
+        label, count = self._label(node, rows)
+        if self._secrets:
+            # entries of one class with equal secrets are one entry from here on
+            span = int(self._together.max()) + 1
+            _, first, entry = np.unique(label * span + self._together[rows], return_index=True, return_inverse=True)
+            weights = np.bincount(entry, weights=weights, minlength=len(first)).astype(np.int64)
+            rows, label = rows[first], label[first]
+        sizes = np.bincount(label, weights=weights, minlength=count).astype(np.int64)
+        first_entry = np.empty(count, np.int64)
+        first_entry[label[::-1]] = np.arange(len(label) - 1, -1, -1)
+        if not self._secrets:
+            rows, weights, label, first_entry = rows[first_entry], sizes, np.arange(count), np.arange(count)
+        return _Snapshot(node, rows, weights), label, sizes, first_entry
 
     def _label(self, node: tuple[int, ...], rows: Longs) -> tuple[Longs, int]:
         """The class of each row at the node's levels, and how many classes there are."""
@@ -188,13 +221,13 @@ class Lattice:
         different, label = np.unique(key, return_inverse=True)
         return label.astype(np.int64), len(different)
 
-    def _store(self, snapshot: _Snapshot, source: int) -> None:
+    def _store(self, snapshot: _Snapshot) -> None:
         entries = len(snapshot.rows)
-        if entries > 0.8 * source or self._stored + entries > SNAPSHOT_ENTRIES:
-            return
-        self._stored += entries
-        self._snapshots.append(snapshot)
-        self._snapshot_levels = np.vstack([self._snapshot_levels, snapshot.levels])
+        if self._stored + entries <= SNAPSHOT_ENTRIES:
+            self._stored += entries
+            self._snapshots.append(snapshot)
+            self._snapshot_levels = np.vstack([self._snapshot_levels, snapshot.levels])
+            self._snapshot_entries = np.append(self._snapshot_entries, entries)
 
     def _hide(self, suppressed: Flags, sizes: Longs, label: Longs, rows: Longs, weights: Longs) -> bool:
         """Whether the suppressed rows hold the models as a class; adds the smallest classes to it until they do."""

@@ -15,7 +15,7 @@ values, and W the sum of the columns' weights w:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -76,10 +76,10 @@ class Costs:
             floors += costs.reshape(shape)
         return floors
 
-    def floor_above(self, levels: Sequence[int], sizes: Longs, values: Sequence[Ints]) -> float:
+    def floor_above(self, levels: Sequence[int], sizes: Longs, values: Callable[[int], Ints]) -> float:
         """What this node and every more general one loses at least; needs its classes, so it is told after a look.
 
-        sizes: (classes,) rows; values: for each column (classes,) a value that the class holds
+        sizes: (classes,) rows; values: told a column, (classes,) a value that each class holds
         """
         if self.metric == "discernibility":
             return float(np.square(sizes.astype(float)).sum())
@@ -89,7 +89,7 @@ class Costs:
             return float((self._ambiguities(levels, values) * sizes).sum()) / self._rows
         return 0.0
 
-    def cost(self, levels: Sequence[int], sizes: Longs, values: Sequence[Ints], suppressed: Flags) -> float:
+    def cost(self, levels: Sequence[int], sizes: Longs, values: Callable[[int], Ints], suppressed: Flags) -> float:
         """What the node loses when the classes marked `suppressed` are suppressed."""
         floor = float(sum(costs[level] for costs, level in zip(self._by_level, levels, strict=True)))
         lost = int(sizes[suppressed].sum())
@@ -101,8 +101,8 @@ class Costs:
             if not lost:
                 return floor
             told = sum(
-                share * (1 - self.penalty(column, level)[held[suppressed]])
-                for column, (share, level, held) in enumerate(zip(self._share, levels, values, strict=True))
+                share * (1 - self.penalty(column, level)[values(column)[suppressed]])
+                for column, (share, level) in enumerate(zip(self._share, levels, strict=True))
             )
             return floor + float((told * sizes[suppressed]).sum()) / self._rows
         kept = sizes[~suppressed].astype(float)
@@ -114,10 +114,10 @@ class Costs:
         ambiguity = np.where(suppressed, everything, self._ambiguities(levels, values))
         return float((ambiguity * sizes).sum()) / self._rows
 
-    def _ambiguities(self, levels: Sequence[int], values: Sequence[Ints]) -> Floats:
-        result = np.ones(len(values[0]))
-        for members, level, held in zip(self._members, levels, values, strict=True):
-            result *= members[level][held]
+    def _ambiguities(self, levels: Sequence[int], values: Callable[[int], Ints]) -> Floats:
+        result = np.ones(len(values(0)))
+        for column, (members, level) in enumerate(zip(self._members, levels, strict=True)):
+            result *= members[level][values(column)]
         return result
 
 
