@@ -42,12 +42,13 @@ JobFolder = Annotated[Path, AfterValidator(_folder_of_an_earlier_job), _Input]
 class KeyNeed(NamedTuple):
     """A vault key that a job needs.
 
-    use: "public" for sealing to it or checking with it, "private" for opening and signing, "pseudonym" for the 32 bytes
-    that key pseudonyms (made on first use)
+    use: "recipient" for sealing to it and "public" for checking with it, "signing" and "private" (for opening) for its
+    private half, "pseudonym" for the 32 bytes that key pseudonyms (made on first use). A key that has expired is
+    refused as "recipient" and for "signing" alone.
     """
 
     name: str
-    use: Literal["public", "private", "pseudonym"]
+    use: Literal["recipient", "public", "signing", "private", "pseudonym"]
 
 
 class Part(BaseModel):

@@ -37,6 +37,7 @@ COMMANDS = {
     "bundle": "guardapp.cli.sign:bundle",
     "train": "guardapp.cli.train:train",
     "budget": "guardapp.cli.budget:budget",
+    "audit": "guardapp.cli.audit:audit",
     "check": "guardapp.cli.check:check",
 }
 """Command name to where it lives, in the order of `--help`."""

@@ -14,7 +14,7 @@ def vault_keys() -> KeyProvider:
         from guardapp.cli.vault_access import unlocked_vault, vault_for_reading
         from guardapp.vault.provider import key_provider
 
-        if need.use == "public" and not unlocked:
+        if need.use in ("public", "recipient") and not unlocked:
             return key_provider(vault_for_reading())(need)
         if not unlocked:
             unlocked.append(key_provider(unlocked_vault()))

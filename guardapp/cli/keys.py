@@ -9,11 +9,13 @@ from pathlib import Path
 import click
 
 from guardapp.cli import print_json
+from guardapp.cli.key_rules import expire, recovery, rotate
 from guardapp.cli.vault_access import passphrase_options, read_passphrase, unlocked_vault, vault_for_reading
 from guardapp.errors import GuardError, from_os_error
 
 TYPES = {
     "x25519": "sealing and opening (age keys)",
+    "hybrid": "the same, also against quantum computers",
     "rsa": "sealing and opening with RSA",
     "signing": "signing (P-256)",
     "pseudonym": "keyed pseudonyms",
@@ -33,7 +35,7 @@ def keys() -> None:
 @click.option(
     "--type",
     "kind",
-    type=click.Choice([*TYPES, "hybrid"]),
+    type=click.Choice([*TYPES]),
     default="x25519",
     show_default=True,
     help="; ".join(f"{kind}: {use}" for kind, use in TYPES.items()) + ".",
@@ -45,13 +47,6 @@ def new(name: str, kind: str, as_json: bool, passphrase_file: Path | None, passp
 
     Example: guardapp keys new signer --type signing
     """
-    if kind == "hybrid":
-        raise GuardError(
-            what="Hybrid keys cannot be made yet",
-            why="the vault does not keep ML-KEM-768 keys in this version",
-            next="Make an x25519 key.",
-            code="keys.no-hybrid",
-        )
     vault = unlocked_vault(passphrase_file, passphrase_fd)
     info = vault.new_key(name, kind)  # type: ignore[arg-type]
     if as_json:
@@ -70,14 +65,20 @@ def list_(as_json: bool, passphrase_file: Path | None, passphrase_fd: int | None
 
     Example: guardapp keys list --json
     """
+    from guardapp.vault.rules import expiries, recovery_key
+
     vault = vault_for_reading(passphrase_file, passphrase_fd)
-    found = vault.keys()
+    found, ends, recovery_name = vault.keys(), expiries(vault), recovery_key(vault)
     if as_json:
-        print_json({"protection": vault.protection, "locked": vault.locked, "keys": [info._asdict() for info in found]})
+        listed = [{**info._asdict(), "expires": str(ends.get(info.name, "")) or None} for info in found]
+        state = {"protection": vault.protection, "locked": vault.locked, "recovery": recovery_name or None}
+        print_json({**state, "keys": listed})
         return
     width = max((len(info.name) for info in found), default=0)
     for info in found:
         own = "" if info.has_private else "  (public half only)"
+        own += f"  (until {ends[info.name]})" if info.name in ends else ""
+        own += "  (recovery)" if info.name == recovery_name else ""
         print(f"{info.name:<{width}}  {info.type:<9}  {info.created[:10]}  {info.fingerprint}{own}")
     if not found:
         print("The vault has no keys yet. Make one with: guardapp keys new NAME", file=sys.stderr)
@@ -117,7 +118,9 @@ def export(name: str, public: bool, out: Path | None, passphrase_file: Path | No
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @passphrase_options
 def import_(name: str, file: Path, passphrase_file: Path | None, passphrase_fd: int | None) -> None:
-    """Take a key from FILE into the vault as NAME: an age identity or recipient, or a PEM key.
+    """Take a key from FILE into the vault as NAME: an age identity or recipient, a PEM or an OpenSSH key.
+
+    An OpenSSH Ed25519 key becomes the age key that its curve maps to; seal to the `age1…` that is shown.
 
     A public key is kept as someone else's: to seal for them, and to recognise their signatures.
 
@@ -236,6 +239,10 @@ def restore(file: Path | None, last_good: bool, backup_passphrase_file: Path | N
         print(f"The present {name} was kept, because it knows more than the one in the backup.", file=sys.stderr)
     if done.set_aside is not None:
         print(f"The vault that was there is kept as {done.set_aside.name}.", file=sys.stderr)
+
+
+for command in (rotate, expire, recovery):
+    keys.add_command(command)
 
 
 def _write_new(path: Path, data: bytes, *, mode: int) -> None:

@@ -5,20 +5,26 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from guardapp.cli import print_json
+from guardapp.cli.seal_how import How
 from guardapp.cli.seal_keys import (
     check_recipients_given,
     gather_identities,
     gather_recipient_texts,
     read_passphrase,
+    with_recovery,
 )
-from guardapp.errors import GuardError, from_os_error
+from guardapp.errors import from_os_error
 from guardapp.formats import checkpoints
+
+if TYPE_CHECKING:
+    from guardapp.seal.opening import Format
 
 FILE = click.Path(path_type=Path)
 
@@ -75,6 +81,7 @@ def _say(message: str) -> None:
 )
 @click.option("--verify/--no-verify", default=True, help="Decrypt what was written and compare it before it is kept.")
 @click.option("--flush/--no-flush", default=True, help="Wait until the file is on the disk.")
+@click.option("--armor", is_flag=True, help="With --format age: write text, a third longer.")
 @_json
 def seal(
     file: Path,
@@ -82,58 +89,60 @@ def seal(
     recipients: Sequence[str],
     recipient_files: Sequence[Path],
     passphrase_file: Path | None,
-    form: str,
+    form: Format,
     convert: bool,
     verify: bool,
     flush: bool,
+    armor: bool,
     as_json: bool,
 ) -> None:
-    """Encrypt FILE so that only its recipients can open it.
+    """Encrypt FILE, or a folder as one archive, so that only its recipients can open it.
 
-    A checkpoint is loaded without running anything in it and stored as safetensors, unless --no-convert.
+    A checkpoint is loaded without running anything in it and stored as safetensors, unless --no-convert. The age format
+    is for people who have another program: age itself opens it.
     """
-    if form == "age":
-        raise GuardError(
-            what="The age format cannot be written yet",
-            why="it comes in a later version of guardapp",
-            next="Leave --format out to write guard-sealed/1, or use the age program.",
-            code="sealed.no-age",
-        )
+    if armor and form != "age":
+        raise click.UsageError("--armor goes with --format age.")
     from guardapp.seal.keys import recipient
     from guardapp.seal.recipients import PassphraseRecipient
 
     with _os_errors():
         texts = gather_recipient_texts(recipients, recipient_files)
         check_recipients_given(texts, passphrase_file)
+        how = How(form, armor, verify, flush)
         if convert and _needs_worker(file):
             from guardapp.cli.seal_job import seal_in_worker
 
-            result = seal_in_worker(file, out, texts, passphrase_file, verify=verify, flush=flush)
+            result = seal_in_worker(file, out, texts, passphrase_file, how)
         else:
-            people = [recipient(text) for text in texts]
+            people = [recipient(text) for text in with_recovery(texts)]
             passphrase = read_passphrase(passphrase_file, confirm=True)
             sealed_for = [*people, *([PassphraseRecipient(passphrase)] if passphrase is not None else [])]
-            result = _seal_here(file, out, sealed_for, verify=verify, flush=flush)
+            result = _seal_here(file, out, sealed_for, how)
     if as_json:
         print_json(result)
     else:
         _say(f"{out} is sealed, recipients: {result['recipients']}")
         if result["left_out"]:
-            _say("Not tensors of the model, so left out: " + ", ".join(result["left_out"]))
+            _say("Left out: " + ", ".join(result["left_out"]))
 
 
 def _needs_worker(file: Path) -> bool:
     """Whether `file` may be a pickle, which this process must not load."""
-    return checkpoints.sniff(file) != "safetensors" and not checkpoints.plainly_other(file)
+    return not file.is_dir() and checkpoints.sniff(file) != "safetensors" and not checkpoints.plainly_other(file)
 
 
-def _seal_here(file: Path, out: Path, recipients: Sequence[Any], *, verify: bool, flush: bool) -> dict[str, Any]:
+def _seal_here(file: Path, out: Path, recipients: Sequence[Any], how: How) -> dict[str, Any]:
+    from guardapp.seal.age_file import write_age
+    from guardapp.seal.folder_archive import FolderPlaintext
+    from guardapp.seal.plaintext import FilePlaintext
     from guardapp.seal.sealed import write_sealed
 
-    nbytes = file.stat().st_size
-    with _bar("Encrypting", nbytes * (2 if verify else 1)) as on_bytes:
-        written = write_sealed(
-            file, out, recipients, verify=verify, flush=flush, on_bytes=on_bytes, on_checked=on_bytes
+    source = FolderPlaintext(file) if file.is_dir() else FilePlaintext(file)
+    write = partial(write_age, armor=how.armor) if how.form == "age" else write_sealed
+    with source, _bar("Encrypting", source.nbytes * (2 if how.verify else 1)) as on_bytes:
+        written = write(
+            source, out, recipients, verify=how.verify, flush=how.flush, on_bytes=on_bytes, on_checked=on_bytes
         )
     return {
         "path": str(out),
@@ -144,9 +153,9 @@ def _seal_here(file: Path, out: Path, recipients: Sequence[Any], *, verify: bool
         "sealed_bytes": out.stat().st_size,
         "segments": written.segments,
         "converted": False,
-        "left_out": [],
-        "verified": verify,
-        "flushed": flush,
+        "left_out": source.left_out if isinstance(source, FolderPlaintext) else [],
+        "verified": how.verify,
+        "flushed": how.flush,
     }
 
 
@@ -155,23 +164,44 @@ def _seal_here(file: Path, out: Path, recipients: Sequence[Any], *, verify: bool
 @click.option("-o", "--out", required=True, type=FILE, help="The file to write; it must not exist.")
 @_identity
 @_passphrase
+@click.option("--unpack", is_flag=True, help="Take a folder archive apart into the new folder OUT.")
 @click.option("--flush/--no-flush", default=True, help="Wait until the file is on the disk.")
 @_json
 def open_(
-    file: Path, out: Path, identity_files: Sequence[Path], passphrase_file: Path | None, flush: bool, as_json: bool
+    file: Path,
+    out: Path,
+    identity_files: Sequence[Path],
+    passphrase_file: Path | None,
+    unpack: bool,
+    flush: bool,
+    as_json: bool,
 ) -> None:
-    """Decrypt FILE, if all of it is as it was sealed."""
-    from guardapp.seal.sealed import open_to_file
+    """Decrypt FILE, a sealed or age file, if all of it is as it was sealed."""
+    from guardapp.seal.opening import open_any
 
     with _os_errors():
         keys = gather_identities(identity_files, passphrase_file)
+        if unpack:
+            _unpack(file, out, keys, as_json=as_json)
+            return
         with _bar("Opening", file.stat().st_size) as on_bytes:
-            opened = open_to_file(file, out, keys, flush=flush, on_bytes=on_bytes)
+            opened = open_any(file, out, keys, flush=flush, on_bytes=on_bytes)
     if as_json:
         fields = {"path": str(out), "content": opened.content, "content_bytes": opened.nbytes}
         print_json({**fields, "segments": opened.segments})
     else:
         _say(f"{out} is opened")
+
+
+def _unpack(file: Path, out: Path, keys: Sequence[Any], *, as_json: bool) -> None:
+    from guardapp.seal.unpack import unpack_sealed
+
+    with _bar("Opening", file.stat().st_size) as on_bytes:
+        unpacked = unpack_sealed(file, out, keys, on_bytes=on_bytes)
+    if as_json:
+        print_json({"path": str(out), "files": unpacked.files, "archive_bytes": unpacked.nbytes})
+    else:
+        _say(f"{out} is opened, files: {unpacked.files}")
 
 
 @click.command(epilog="Example: guardapp inspect model.sealed -i key.txt --json")
@@ -297,6 +327,7 @@ def rekey(
     with _os_errors():
         texts = gather_recipient_texts(recipients, recipient_files)
         check_recipients_given(texts, None)
+        texts = with_recovery(texts)
         keys = gather_identities(identity_files, passphrase_file)
         with _bar("Encrypting", file.stat().st_size) as on_bytes:
             written = seal_anew(file, keys, [recipient(text) for text in texts], on_bytes=on_bytes)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from guardapp.cli.seal_how import How
 from guardapp.cli.seal_keys import STANDARD_INPUT
 from guardapp.cli.single import run_single
 from guardapp.errors import GuardError
@@ -15,7 +16,7 @@ from guardapp.seal.job import SealResult, SealSpec
 
 
 def seal_in_worker(
-    file: Path, out: Path, recipients: Sequence[str], passphrase_file: Path | None, *, verify: bool, flush: bool
+    file: Path, out: Path, recipients: Sequence[str], passphrase_file: Path | None, how: How
 ) -> dict[str, Any]:
     """Run the sealing job beside `out`, then give its sealed file that name; returns the job's figures."""
     if passphrase_file == STANDARD_INPUT:
@@ -31,8 +32,10 @@ def seal_in_worker(
         input=file.absolute(),
         recipients=list(recipients),
         passphrase_file=passphrase_file and passphrase_file.absolute(),
-        verify=verify,
-        flush=flush,
+        verify=how.verify,
+        flush=how.flush,
+        format=how.form,
+        armor=how.armor,
     )
     with tempfile.TemporaryDirectory(prefix=".guardapp-seal-", dir=out.parent) as folder:
         result = run_single(spec, Path(folder) / "job", as_json=False)

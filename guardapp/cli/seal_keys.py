@@ -12,6 +12,8 @@ from guardapp.cli.vault_access import unlocked_vault, vault_for_reading
 from guardapp.errors import GuardError
 from guardapp.seal import keys as key_texts
 from guardapp.seal.recipients import Identity, PassphraseIdentity
+from guardapp.vault.keys import OPENING_TYPES
+from guardapp.vault.rules import check_not_expired, recovery_recipient
 
 STANDARD_INPUT = Path("-")
 
@@ -28,10 +30,23 @@ def gather_recipient_texts(recipients: Sequence[str], files: Sequence[Path]) -> 
         elif "/" in text or "\\" in text:
             raise FileNotFoundError(2, "no such file", text)
         else:
-            texts.append(vault_for_reading().public(text))
+            texts.append(_vault_recipient(text))
     for file in files:
         texts += key_texts.recipients_in(file.read_bytes(), file.name)
     return texts
+
+
+def _vault_recipient(name: str) -> str:
+    vault = vault_for_reading()
+    check_not_expired(vault, name)
+    return vault.public(name)
+
+
+def with_recovery(texts: Sequence[str]) -> list[str]:
+    """`texts`, and the recovery key if the vault requires one. Raises GuardError `vault.no-recovery-key`."""
+    recovery = recovery_recipient(vault_for_reading())
+    known = {text.strip() for text in texts}
+    return [*texts, recovery] if recovery and recovery.strip() not in known else list(texts)
 
 
 def check_recipients_given(texts: Sequence[str], passphrase_file: Path | None) -> None:
@@ -64,7 +79,7 @@ def _vault_identities(*, ask: bool) -> list[Identity]:
         return []
     found: list[Identity] = []
     for info in vault.keys():
-        if info.has_private and info.type in ("x25519", "rsa"):
+        if info.has_private and info.type in OPENING_TYPES:
             found += key_texts.identities(vault.private(info.name), info.name)
     return found
 

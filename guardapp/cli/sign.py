@@ -48,9 +48,11 @@ def sign(
     Example: guardapp sign release/ --key signer
     """
     from guardapp.seal.signing import sign as make_signature
+    from guardapp.vault.rules import check_not_expired
 
     vault = unlocked_vault(passphrase_file, passphrase_fd)
     info = vault.info(key)
+    check_not_expired(vault, key)
     private = vault.private(key)
     with shown_progress() as listener:
         signature = make_signature(path, private, out, ignore=ignore, replace=replace, progress=Progress(listener))

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from guardapp.desktop.child_session import ChildSession
     from guardapp.desktop.jobs_desk import JobsDesk
     from guardapp.desktop.settings import Settings
+    from guardapp.desktop.typed_secrets import TypedSecrets
     from guardapp.desktop.vault_desk import VaultDesk
     from guardapp.errors import GuardError
     from guardapp.jobs.states import JobRow
@@ -65,6 +66,7 @@ class Services(Protocol):
     settings: Settings
     jobs: JobsDesk
     vault: VaultDesk
+    typed: TypedSecrets
 
     def session(self, module: str, *arguments: str) -> ChildSession:
         """Start `python -m module arguments…`, a helper that answers JSON lines; it ends with the window."""

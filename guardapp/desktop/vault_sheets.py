@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from guardapp.desktop.vault_desk import VaultDesk
     from guardapp.vault.keys import KeyType
 
-_OFFERED = ("x25519", "rsa", "signing", "pseudonym")
+_OFFERED = ("x25519", "hybrid", "rsa", "signing", "pseudonym")
 _LARGEST_KEY = 64 * 1024
 
 

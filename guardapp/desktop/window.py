@@ -29,6 +29,7 @@ from guardapp.desktop.routing import Route, route
 from guardapp.desktop.settings import Settings
 from guardapp.desktop.statusbar import StatusBar
 from guardapp.desktop.theme import tokens
+from guardapp.desktop.typed_secrets import PREFIX, TypedSecrets
 from guardapp.desktop.vault_desk import VaultDesk
 from guardapp.errors import GuardError
 
@@ -59,6 +60,7 @@ class Window(QWidget):
         self.home = home
         self._warm = warm
         self.background_work = Background(self.fail, self)
+        self.typed = TypedSecrets()
         self.vault = VaultDesk(home, self.background_work)
         self.jobs = JobsDesk(home, settings, self.background_work, self._provide_key)
         self.vault.setParent(self)
@@ -297,6 +299,8 @@ class Window(QWidget):
 
     def _provide_key(self, need: Any) -> bytes:
         # called on the supervisor's thread, just before a worker is given the keys that its spec names
+        if need.name.startswith(PREFIX):
+            return self.typed.get(need.name)
         from guardapp.vault.provider import key_provider
 
         return key_provider(self.vault.vault())(need)
@@ -381,3 +385,4 @@ class Window(QWidget):
         self.vault.stop()
         self.jobs.stop()
         self.background_work.stop()
+        self.typed.forget_all()

@@ -40,7 +40,7 @@ class BundleSpec(Spec, kind="bundle"):
     key: str = Field(min_length=1, description="Name of the signing key in the vault.")
 
     def keys(self) -> list[KeyNeed]:
-        return [KeyNeed(self.key, "private")]
+        return [KeyNeed(self.key, "signing")]
 
 
 class BundleResult(Result):

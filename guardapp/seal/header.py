@@ -6,42 +6,31 @@ inside. A header has exactly one spelling: whatever `write` would not write, `re
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Literal, NamedTuple, get_args
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, hmac
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from guardapp.errors import GuardError
+from guardapp.seal.age_armor import looks_like_age
+from guardapp.seal.stanzas import (
+    MAX_BYTES,
+    MAX_STANZAS,
+    HeaderText,
+    Stanza,
+    header_mac,
+    is_authentic,
+    parse,
+    stanza_lines,
+)
+from guardapp.seal.stanzas import encode as _encode
 
 VERSION_LINE = b"guard-sealed/1"
-MAX_BYTES = 1 << 20
-MAX_STANZAS = 1000
-COLUMNS = 64
 FILE_KEY_BYTES = 32
 
 Content = Literal["safetensors", "file"]
 
-_ARGUMENT = re.compile(rb"[\x21-\x7e]+")
 _OTHER_VERSION = re.compile(rb"guard-sealed/(?!1\n)[0-9]+\n")
-_MAC_BYTES = 32
-
-
-class Stanza(NamedTuple):
-    """One wrapped file key, or the first stanza, which says what is inside.
-
-    kind: the first argument, for instance "X25519"
-    args: the other arguments, printable ASCII without spaces
-    body: decoded
-    """
-
-    kind: str
-    args: tuple[str, ...]
-    body: bytes
+_MAC_INFO = b"guard-sealed/1/header"
 
 
 class Header(NamedTuple):
@@ -49,35 +38,17 @@ class Header(NamedTuple):
 
     content: what the plaintext is
     stanzas: the recipients' stanzas, of known and unknown kinds, in file order
-    signed:  every byte up to and including `---`, over which the MAC goes
-    mac:     32 bytes, not checked yet: see `check_mac`
+    text:    the header as text, whose MAC is not checked yet: see `check_mac`
     """
 
     content: Content
     stanzas: tuple[Stanza, ...]
-    signed: bytes
-    mac: bytes
+    text: HeaderText
 
     @property
     def nbytes(self) -> int:
         """Bytes of the header in the file; the payload begins there."""
-        return len(self.signed) + 1 + len(encode(self.mac)) + 1
-
-
-def encode(data: bytes) -> str:
-    """RFC 4648 base64 without padding."""
-    return base64.b64encode(data).decode("ascii").rstrip("=")
-
-
-def decode(text: str) -> bytes:
-    """The inverse of `encode`; ValueError for padding, foreign characters, and trailing bits that are not zero."""
-    try:
-        data = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ValueError("it holds base64 that is not canonical") from error
-    if encode(data) != text:
-        raise ValueError("it holds base64 that is not canonical")
-    return data
+        return self.text.nbytes
 
 
 def write(content: Content, stanzas: Iterable[Stanza], file_key: bytes) -> bytes:
@@ -85,10 +56,10 @@ def write(content: Content, stanzas: Iterable[Stanza], file_key: bytes) -> bytes
     lines = [VERSION_LINE]
     count = 0
     for stanza in (Stanza("content", (content,), b""), *stanzas):
-        lines += _stanza_lines(stanza)
+        lines += stanza_lines(stanza)
         count += 1
     signed = b"\n".join(lines) + b"\n---"
-    header = signed + b" " + encode(_mac(signed, file_key)).encode() + b"\n"
+    header = signed + b" " + _encode(header_mac(signed, file_key, _MAC_INFO)).encode() + b"\n"
     if count > MAX_STANZAS or len(header) > MAX_BYTES:
         raise GuardError(
             what="The file cannot be sealed to that many recipients",
@@ -99,13 +70,6 @@ def write(content: Content, stanzas: Iterable[Stanza], file_key: bytes) -> bytes
     return header
 
 
-def _stanza_lines(stanza: Stanza) -> Iterator[bytes]:
-    yield " ".join(("->", stanza.kind, *stanza.args)).encode("ascii")
-    text = encode(stanza.body)
-    for start in range(0, len(text) + 1, COLUMNS):
-        yield text[start : start + COLUMNS].encode("ascii")
-
-
 def read(data: bytes, name: str) -> Header:
     """Parse the header at the start of `data`, which holds at least the header or the first MAX_BYTES + 1 of the file.
 
@@ -114,7 +78,8 @@ def read(data: bytes, name: str) -> Header:
     if not data.startswith(VERSION_LINE + b"\n"):
         raise _not_sealed(data, name)
     try:
-        return _parse(_lines(data))
+        text = parse(data, VERSION_LINE)
+        return Header(_content(text.stanzas), text.stanzas[1:], text)
     except ValueError as error:
         raise damaged(name, str(error)) from error
 
@@ -144,11 +109,11 @@ def _not_sealed(data: bytes, name: str) -> GuardError:
             next="Install the newest version of guardapp and open it with that.",
             code="sealed.version",
         )
-    if data.startswith((b"age-encryption.org/", b"-----BEGIN AGE ENCRYPTED FILE-----")):
+    if looks_like_age(data):
         return GuardError(
-            what=f"{name} is not a sealed file",
-            why="it was encrypted with age, whose format this version does not open",
-            next="Open it with the age program.",
+            what=f"{name} is not a file in the format guard-sealed/1",
+            why="it was encrypted in the age format, which is only opened as a whole",
+            next="Open it with `guardapp open`, then seal it anew.",
             code="sealed.age",
         )
     return GuardError(
@@ -159,53 +124,7 @@ def _not_sealed(data: bytes, name: str) -> GuardError:
     )
 
 
-def _lines(data: bytes) -> Iterator[bytes]:
-    """Lines without their LF, after the version line, never reading past the header's limit."""
-    at = len(VERSION_LINE) + 1
-    while True:
-        end = data.find(b"\n", at, MAX_BYTES)
-        if end < 0:
-            raise ValueError("it is longer than 1 MiB" if len(data) > MAX_BYTES else "it ends before its MAC")
-        yield data[at:end]
-        at = end + 1
-
-
-def _parse(lines: Iterator[bytes]) -> Header:
-    signed = [VERSION_LINE]
-    stanzas: list[Stanza] = []
-    for line in lines:
-        if line.startswith(b"---"):
-            break
-        if len(stanzas) == MAX_STANZAS:
-            raise ValueError("it has more than 1,000 stanzas")
-        signed.append(line)
-        kind, *args = _arguments(line)
-        body = bytearray()
-        while True:
-            text = next(lines)
-            signed.append(text)
-            if len(text) > COLUMNS:
-                raise ValueError("a line of a stanza is longer than 64 columns")
-            body += decode(text.decode("latin-1"))
-            if len(text) < COLUMNS:
-                break
-        stanzas.append(Stanza(kind, tuple(args), bytes(body)))
-    if not line.startswith(b"--- "):
-        raise ValueError("its last line is not a MAC")
-    mac = decode(line[4:].decode("latin-1"))
-    if len(mac) != _MAC_BYTES:
-        raise ValueError("its last line is not a MAC")
-    return Header(_content(stanzas), tuple(stanzas[1:]), b"\n".join(signed) + b"\n---", mac)
-
-
-def _arguments(line: bytes) -> list[str]:
-    prefix, *arguments = line.split(b" ")
-    if prefix != b"->" or not arguments or not all(_ARGUMENT.fullmatch(argument) for argument in arguments):
-        raise ValueError("a stanza does not begin as one should")
-    return [argument.decode("ascii") for argument in arguments]
-
-
-def _content(stanzas: list[Stanza]) -> Content:
+def _content(stanzas: tuple[Stanza, ...]) -> Content:
     """What the first stanza says is inside."""
     if not stanzas or stanzas[0].kind != "content":
         raise ValueError("its first stanza does not say what is inside")
@@ -218,27 +137,18 @@ def _content(stanzas: list[Stanza]) -> Content:
     raise ValueError("it says that something unknown is inside")
 
 
-def _mac_key(file_key: bytes) -> bytes:
-    return HKDF(hashes.SHA256(), 32, salt=None, info=b"guard-sealed/1/header").derive(file_key)
-
-
-def _mac(signed: bytes, file_key: bytes) -> bytes:
-    mac = hmac.HMAC(_mac_key(file_key), hashes.SHA256())
-    mac.update(signed)
-    return mac.finalize()
-
-
 def check_mac(header: Header, file_key: bytes, name: str) -> None:
     """GuardError sealed.header-mac unless the whole header is as the holder of `file_key` wrote it; constant time."""
-    mac = hmac.HMAC(_mac_key(file_key), hashes.SHA256())
-    mac.update(header.signed)
-    try:
-        mac.verify(header.mac)
-    except InvalidSignature:
-        raise GuardError(
-            what=f"{name} cannot be opened",
-            why="its header was changed after it was sealed, so its list of recipients cannot be trusted",
-            next="Get the file again from where it came. If it fails again, ask its sender to seal it again.",
-            code="sealed.header-mac",
-            answer="no",
-        ) from None
+    if not is_authentic(header.text, file_key, _MAC_INFO):
+        raise changed(name)
+
+
+def changed(name: str) -> GuardError:
+    """For a header whose MAC does not fit."""
+    return GuardError(
+        what=f"{name} cannot be opened",
+        why="its header was changed after it was sealed, so its list of recipients cannot be trusted",
+        next="Get the file again from where it came. If it fails again, ask its sender to seal it again.",
+        code="sealed.header-mac",
+        answer="no",
+    )

@@ -78,7 +78,7 @@ def _look_into_sealed(
     """Whether it holds safetensors; None if no key opens it. Raises GuardError for a damaged one."""
     descriptor = open_file(file)
     with open(descriptor, "rb"):  # noqa: PTH123 - takes over the descriptor, and closes it
-        finds.recipients[name] = recipient_kinds(read_header(descriptor, name))
+        finds.recipients[name] = recipient_kinds(read_header(descriptor, name).stanzas)
     try:
         with progress.stage("Checking sealed files", total=float(file.stat().st_size)) as stage:
             opened = verify_sealed(file, keys, on_bytes=stage.advance)

@@ -1,10 +1,11 @@
-"""Sealing a checkpoint, or any file, as a job."""
+"""Sealing a checkpoint, any file or a folder as a job."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -13,11 +14,16 @@ from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 from guardapp.formats import checkpoints, safetensors
 from guardapp.progress import Progress, Stage
 from guardapp.seal import keys as key_texts
+from guardapp.seal.age_file import write_age
+from guardapp.seal.folder_archive import SUFFIX as FOLDER_SUFFIX
+from guardapp.seal.folder_archive import FolderPlaintext
 from guardapp.seal.job_report import write_seal_report
+from guardapp.seal.opening import AGE_SUFFIX, Format
 from guardapp.seal.plaintext import FilePlaintext, Plaintext
 from guardapp.seal.recipients import PassphraseRecipient, Recipient
 from guardapp.seal.sealed import Written, write_sealed
 from guardapp.spec import InputPath, KeyNeed, Result, Spec
+from guardapp.vault.rules import RECOVERY_NEED
 
 SUFFIX = ".sealed"
 _KEY_FILES = (".pem", ".pub", ".txt")
@@ -41,9 +47,9 @@ SecretPath = Annotated[Path, AfterValidator(_beside)]
 
 
 class SealSpec(Spec, kind="seal"):
-    """Encrypt a checkpoint or any file for its recipients."""
+    """Encrypt a checkpoint, any file or a folder for its recipients."""
 
-    input: InputPath = Field(description="What to protect. It is read, never changed.")
+    input: InputPath = Field(description="What to protect, a file or a folder. It is read, never changed.")
     recipients: list[Annotated[str, AfterValidator(_beside_the_spec)]] = Field(
         default=[], description="Who may open it: age1… or age1pq1…, an RSA public key in PEM, or a key in the vault."
     )
@@ -52,15 +58,20 @@ class SealSpec(Spec, kind="seal"):
     convert: bool = Field(True, description="Load a checkpoint safely and store its tensors as safetensors first.")
     verify: bool = Field(True, description="Decrypt what was written and compare it before it is kept.")
     flush: bool = Field(True, description="Wait until the file is on the disk.")
+    format: Format = Field("sealed", description="guard-sealed/1, or age v1 for people who have another program.")
+    armor: bool = Field(False, description="With age: as text, which is a third longer.")
 
     @model_validator(mode="after")
     def _somebody(self) -> SealSpec:
         if not self.recipients and self.passphrase_file is None and not self.passphrase:
             raise ValueError("nobody could open the file: name a recipient or a passphrase")
+        if self.armor and self.format != "age":
+            raise ValueError("only the age format can be written as text")
         return self
 
     def keys(self) -> list[KeyNeed]:
-        needs = [KeyNeed(text, "public") for text in self.recipients if _names_vault_key(text)]
+        needs = [KeyNeed(text, "recipient") for text in self.recipients if _names_vault_key(text)]
+        needs.append(KeyNeed(RECOVERY_NEED, "recipient"))
         return [*needs, KeyNeed(self.passphrase, "private")] if self.passphrase else needs
 
 
@@ -97,7 +108,7 @@ def run(spec: SealSpec, out: Path, progress: Progress) -> SealResult:
     begun = time.monotonic()
     recipients = _recipients(spec, progress)
     with _source(spec, progress) as source:
-        target = out / sealed_name(spec.input, converted=source.converted)
+        target = out / sealed_name(spec.input, converted=source.converted, form=spec.format)
         written = _seal(source.plaintext, target, recipients, spec, progress)
         tensors = _tensors(source.plaintext) if written.content == "safetensors" else None
     progress.artifact("sealed", target)
@@ -121,14 +132,21 @@ def run(spec: SealSpec, out: Path, progress: Progress) -> SealResult:
     return result
 
 
-def sealed_name(path: Path, *, converted: bool) -> str:
-    """What to call the sealed form of `path`. A checkpoint loses its ending, because it is opened as safetensors."""
+def sealed_name(path: Path, *, converted: bool, form: Format = "sealed") -> str:
+    """What to call the sealed form of `path`. A checkpoint loses its ending, because it is opened as safetensors.
+
+    An age file does not say what is in it, so that its name does.
+    """
+    if path.is_dir():
+        return path.absolute().name + FOLDER_SUFFIX + (AGE_SUFFIX if form == "age" else SUFFIX)
+    if form == "age":
+        return (f"{path.stem}.safetensors" if converted else path.name) + AGE_SUFFIX
     as_tensors = converted or checkpoints.sniff(path) == "safetensors"
     return (path.stem if as_tensors else path.name) + SUFFIX
 
 
 class _Source(NamedTuple):
-    """What is sealed: the input itself, or the tensors that were loaded from it."""
+    """What is sealed: the input itself, a folder's archive, or the tensors that were loaded from it."""
 
     plaintext: Plaintext
     converted: bool
@@ -138,6 +156,10 @@ class _Source(NamedTuple):
 @contextmanager
 def _source(spec: SealSpec, progress: Progress) -> Iterator[_Source]:
     """GuardError as `checkpoints.load` where the input is to be converted and is not surely harmless."""
+    if spec.input.is_dir():
+        with FolderPlaintext(spec.input) as folder:
+            yield _Source(folder, False, folder.left_out)
+        return
     as_it_is = not spec.convert or checkpoints.sniff(spec.input) == "safetensors"
     if as_it_is or checkpoints.plainly_other(spec.input):
         with FilePlaintext(spec.input) as plaintext:
@@ -164,7 +186,8 @@ def _seal(source: Plaintext, target: Path, recipients: list[Recipient], spec: Se
                 checking.append(stages.enter_context(progress.stage("Checking", source.nbytes)))
             checking[0].advance(nbytes)
 
-        return write_sealed(
+        write = partial(write_age, armor=spec.armor) if spec.format == "age" else write_sealed
+        return write(
             source,
             target,
             recipients,
@@ -199,4 +222,5 @@ def _recipients(spec: SealSpec, progress: Progress) -> list[Recipient]:
         found.append(PassphraseRecipient(passphrase))
     if spec.passphrase:
         found.append(PassphraseRecipient(progress.key(spec.passphrase).decode()))
-    return found
+    recovery = progress.key(RECOVERY_NEED).decode()
+    return [*found, key_texts.recipient(recovery)] if recovery else found

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from guardapp.seal.open_job import OpenResult, OpenSpec
 
 
+_SEALED = "The input was encrypted with AES-256-GCM in segments of 1 MiB, under a new random key for this file alone."
+_AGE = "The input was encrypted as age v1 does, with ChaCha20-Poly1305 in chunks of 64 KiB, under a new random key."
+
+
 def write_seal_report(out: Path, spec: SealSpec, result: SealResult, kinds: Sequence[str]) -> None:
     """kinds: of the recipients' stanzas, in file order."""
     _write_json(out, {**result.model_dump(exclude={"headline", "holds"}), "recipient_kinds": list(kinds)})
@@ -31,9 +35,7 @@ def write_seal_report(out: Path, spec: SealSpec, result: SealResult, kinds: Sequ
         ]
     )
     report.section("What was done")
-    done = [
-        "The input was encrypted with AES-256-GCM in segments of 1 MiB, under a new random key for this file alone."
-    ]
+    done = [_AGE if spec.format == "age" else _SEALED]
     if result.converted:
         done.append(
             "The checkpoint was loaded without running anything in it, and its tensors were stored as safetensors."

@@ -7,8 +7,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from guardapp.errors import GuardError
-from guardapp.formats import age_keys
-from guardapp.seal import hybrid
+from guardapp.formats import age_hybrid, age_keys
 from guardapp.seal.hybrid import HybridIdentity, HybridRecipient
 from guardapp.seal.recipients import (
     Identity,
@@ -19,8 +18,6 @@ from guardapp.seal.recipients import (
     X25519Recipient,
 )
 
-HYBRID_RECIPIENT = "age1pq"
-HYBRID_IDENTITY = "AGE-SECRET-KEY-PQ-"
 _PEM = "-----BEGIN"
 MAX_KEY_FILE = 1 << 20
 
@@ -38,8 +35,8 @@ def recipient(text: str) -> Recipient:
     text = text.strip()
     if text.startswith(_PEM):
         return _rsa_recipient(text.encode())
-    if text.startswith(HYBRID_RECIPIENT + "1"):
-        return HybridRecipient(_decode(text, HYBRID_RECIPIENT, hybrid.PUBLIC_BYTES))
+    if text.startswith(age_hybrid.RECIPIENT_PREFIX + "1"):
+        return HybridRecipient(age_hybrid.decode_recipient(text))
     return X25519Recipient(age_keys.decode_recipient(text))
 
 
@@ -67,8 +64,8 @@ def identities(data: bytes, name: str) -> list[Identity]:
     found: list[Identity] = []
     for line in text.splitlines():
         line = line.strip()
-        if line.startswith(HYBRID_IDENTITY):
-            found.append(HybridIdentity(_decode(line, HYBRID_IDENTITY, hybrid.SEED_BYTES)))
+        if line.startswith(age_hybrid.IDENTITY_PREFIX):
+            found.append(HybridIdentity(age_hybrid.decode_identity(line)))
         elif line and not line.startswith("#"):
             found.append(X25519Identity(age_keys.decode_identity(line)))
     if not found:
@@ -89,21 +86,6 @@ def _text(data: bytes, name: str) -> str:
         return data.decode("utf-8-sig").strip()
     except UnicodeDecodeError:
         raise _unreadable(name, "it is not text") from None
-
-
-def _decode(text: str, prefix: str, nbytes: int) -> bytes:
-    try:
-        found, data = age_keys.bech32_decode(text)
-        if found != prefix or len(data) != nbytes:
-            raise ValueError("it does not have the length of a hybrid key")
-    except ValueError as error:
-        raise GuardError(
-            what="This hybrid key cannot be read",
-            why=str(error),
-            next=f"Copy the whole line again; it starts with {prefix}1.",
-            code="key.identity" if prefix == HYBRID_IDENTITY else "key.recipient",
-        ) from None
-    return data
 
 
 def _rsa_recipient(pem: bytes) -> RsaRecipient:

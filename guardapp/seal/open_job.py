@@ -10,11 +10,14 @@ from pydantic import Field, field_validator
 
 from guardapp.progress import Progress
 from guardapp.seal import keys as key_texts
+from guardapp.seal.folder_archive import SUFFIX as FOLDER_SUFFIX
 from guardapp.seal.job import SUFFIX, SecretPath
 from guardapp.seal.job_report import write_open_report
+from guardapp.seal.opening import AGE_SUFFIX, format_of, open_any
 from guardapp.seal.reader import open_file, read_header
 from guardapp.seal.recipients import Identity, PassphraseIdentity
-from guardapp.seal.sealed import open_to_file
+from guardapp.seal.sealed import OnBytes, Opened
+from guardapp.seal.unpack import unpack_sealed
 from guardapp.spec import InputPath, KeyNeed, Result, Spec
 
 _OURS = ("job.json", "report.json", "report.html")
@@ -22,7 +25,7 @@ _OURS = ("job.json", "report.json", "report.html")
 
 
 class OpenSpec(Spec, kind="open"):
-    """Decrypt a sealed file, if all of it is as it was sealed."""
+    """Decrypt a sealed or age file, if all of it is as it was sealed."""
 
     input: InputPath = Field(description="The sealed file. It is read, never changed.")
     private_keys: list[str] = Field(default=[], description="Keys in the vault to try, by name.")
@@ -30,6 +33,7 @@ class OpenSpec(Spec, kind="open"):
     passphrase_file: SecretPath | None = Field(None, description="A file whose first line is a passphrase to try.")
     passphrase: str = Field("", description="The name under which a passphrase to try is handed over.")
     output_name: str = Field("", max_length=255, pattern=r"^[^/\\\x00]*$", description="What to call the opened file.")
+    unpack: bool = Field(False, description="Take a folder archive apart into a new folder.")
     flush: bool = Field(True, description="Wait until the file is on the disk.")
 
     @field_validator("output_name")
@@ -59,7 +63,11 @@ def run(spec: OpenSpec, out: Path, progress: Progress) -> OpenResult:
     identities = _identities(spec, progress)
     target = out / (spec.output_name or opened_name(spec.input))
     with progress.stage("Opening", spec.input.stat().st_size) as stage:
-        opened = open_to_file(spec.input, target, identities, flush=spec.flush, on_bytes=stage.advance)
+        if spec.unpack:
+            target = target.with_name(folder_name(target.name))
+            opened = _unpack(spec.input, target, identities, stage.advance)
+        else:
+            opened = open_any(spec.input, target, identities, flush=spec.flush, on_bytes=stage.advance)
     progress.artifact("opened", target)
     result = OpenResult(
         headline=f"{spec.input.name} is opened",
@@ -74,7 +82,10 @@ def run(spec: OpenSpec, out: Path, progress: Progress) -> OpenResult:
 
 
 def opened_name(path: Path) -> str:
-    """What to call what is in the sealed file `path`: its name without `.sealed`, and with what the content is."""
+    """What to call what is in the sealed or age file `path`: its name without the ending, with what the content is."""
+    if format_of(path) == "age":
+        name = path.stem if path.suffix == AGE_SUFFIX else f"{path.name}.opened"
+        return f"opened-{name}" if name in _OURS else name
     fd = open_file(path)
     try:
         content = read_header(fd, path.name).content
@@ -84,6 +95,16 @@ def opened_name(path: Path) -> str:
     if content == "safetensors" and not name.endswith(".safetensors"):
         name += ".safetensors"
     return f"opened-{name}" if name in _OURS else name
+
+
+def folder_name(name: str) -> str:
+    """What to call the folder out of an archive that would be opened as `name`."""
+    return name.removesuffix(FOLDER_SUFFIX) or name
+
+
+def _unpack(path: Path, folder: Path, keys: list[Identity], on_bytes: OnBytes) -> Opened:
+    unpacked = unpack_sealed(path, folder, keys, on_bytes=on_bytes)
+    return Opened("file", unpacked.nbytes, unpacked.files, None)
 
 
 def _identities(spec: OpenSpec, progress: Progress) -> list[Identity]:

@@ -18,6 +18,7 @@ from guardapp.seal.header import Header
 from guardapp.seal.payload import Cipher
 from guardapp.seal.positioned import Short, read_at
 from guardapp.seal.recipients import Identity, check
+from guardapp.seal.stanzas import MAX_BYTES
 from guardapp.seal.unwrap import find_file_key
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def read_header(fd: int, name: str) -> Header:
 
     GuardError: sealed.not-sealed, sealed.version, sealed.header
     """
-    data = bytearray(min(os.fstat(fd).st_size, headers.MAX_BYTES + 1))
+    data = bytearray(min(os.fstat(fd).st_size, MAX_BYTES + 1))
     try:
         read_at(fd, memoryview(data), 0)
     except Short:

@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from guardapp.errors import GuardError
-from guardapp.seal.header import FILE_KEY_BYTES, Stanza, decode, encode
+from guardapp.seal.header import FILE_KEY_BYTES
 from guardapp.seal.hybrid import ENC_BYTES
+from guardapp.seal.stanzas import Stanza, decode, encode
 
 WRAP_BYTES = FILE_KEY_BYTES + 16
 MIN_RSA_BITS = 3072
@@ -65,25 +66,26 @@ def check(stanzas: tuple[Stanza, ...]) -> None:
         raise ValueError(f"it has more than {MAX_PASSPHRASES} passphrases")
 
 
-def _wrap(key: bytes, file_key: bytes) -> bytes:
+def wrap_key(key: bytes, file_key: bytes) -> bytes:
+    """ChaCha20-Poly1305 under a key that is used once, so that the nonce may be zero."""
     return ChaCha20Poly1305(key).encrypt(_ZERO_NONCE, file_key, None)
 
 
-def _unwrap(key: bytes, body: bytes) -> bytes | None:
+def unwrap_key(key: bytes, body: bytes) -> bytes | None:
     try:
         return ChaCha20Poly1305(key).decrypt(_ZERO_NONCE, body, None)
     except InvalidTag:
         return None
 
 
-def _argument_bytes(stanza: Stanza, count: int, nbytes: int) -> bytes:
+def argument_bytes(stanza: Stanza, count: int, nbytes: int) -> bytes:
     """The first of `count` arguments, decoded; ValueError unless it is `nbytes` long."""
     if len(stanza.args) != count or len(data := decode(stanza.args[0])) != nbytes:
         raise ValueError(f"a stanza for {stanza.kind} is malformed")
     return data
 
 
-def _check_body(stanza: Stanza, lengths: range) -> None:
+def check_body(stanza: Stanza, lengths: range) -> None:
     if len(stanza.body) not in lengths:
         raise ValueError(f"a stanza for {stanza.kind} is malformed")
 
@@ -91,19 +93,20 @@ def _check_body(stanza: Stanza, lengths: range) -> None:
 # --- X25519
 
 
-def _x25519_key(shared: bytes, share: bytes, recipient: bytes) -> bytes:
-    return HKDF(hashes.SHA256(), 32, salt=share + recipient, info=_X25519_INFO).derive(shared)
+def _x25519_key(shared: bytes, share: bytes, recipient: bytes, info: bytes) -> bytes:
+    return HKDF(hashes.SHA256(), 32, salt=share + recipient, info=info).derive(shared)
 
 
 def _check_x25519(stanza: Stanza) -> None:
-    _argument_bytes(stanza, 1, 32)
-    _check_body(stanza, range(WRAP_BYTES, WRAP_BYTES + 1))
+    argument_bytes(stanza, 1, 32)
+    check_body(stanza, range(WRAP_BYTES, WRAP_BYTES + 1))
 
 
 class X25519Recipient:
     """An age public key, `age1…`: 32 bytes."""
 
     kind = "X25519"
+    info = _X25519_INFO
 
     def __init__(self, public: bytes) -> None:
         self.public = public
@@ -115,25 +118,28 @@ class X25519Recipient:
             shared = ephemeral.exchange(X25519PublicKey.from_public_bytes(self.public))
         except ValueError as error:  # an all-zero shared secret: a point of low order
             raise _unusable("it is not a point that X25519 may be used with") from error
-        return Stanza(self.kind, (encode(share),), _wrap(_x25519_key(shared, share, self.public), file_key))
+        return Stanza(
+            self.kind, (encode(share),), wrap_key(_x25519_key(shared, share, self.public, self.info), file_key)
+        )
 
 
 class X25519Identity:
     """An age private key, `AGE-SECRET-KEY-1…`: 32 bytes."""
 
     kind = "X25519"
+    info = _X25519_INFO
 
     def __init__(self, private: bytes) -> None:
-        self._private = X25519PrivateKey.from_private_bytes(private)
-        self._public = self._private.public_key().public_bytes_raw()
+        self.private = X25519PrivateKey.from_private_bytes(private)
+        self._public = self.private.public_key().public_bytes_raw()
 
     def unwrap(self, stanza: Stanza) -> bytes | None:
         share = decode(stanza.args[0])
         try:
-            shared = self._private.exchange(X25519PublicKey.from_public_bytes(share))
+            shared = self.private.exchange(X25519PublicKey.from_public_bytes(share))
         except ValueError:  # an all-zero shared secret, which no writer makes
             return None
-        return _unwrap(_x25519_key(shared, share, self._public), stanza.body)
+        return unwrap_key(_x25519_key(shared, share, self._public, self.info), stanza.body)
 
 
 # --- RSA-OAEP
@@ -149,8 +155,8 @@ def _rsa_tag(public: rsa.RSAPublicKey) -> str:
 
 
 def _check_rsa(stanza: Stanza) -> None:
-    _argument_bytes(stanza, 1, 16)
-    _check_body(stanza, range(MIN_RSA_BITS // 8, MAX_RSA_BITS // 8 + 1))
+    argument_bytes(stanza, 1, 16)
+    check_body(stanza, range(MIN_RSA_BITS // 8, MAX_RSA_BITS // 8 + 1))
 
 
 def _check_modulus(bits: int) -> None:
@@ -217,9 +223,9 @@ def _argon2id_costs(stanza: Stanza) -> tuple[int, int, int]:
 
 
 def _check_argon2id(stanza: Stanza) -> None:
-    _argument_bytes(stanza, 4, 16)
+    argument_bytes(stanza, 4, 16)
     _argon2id_costs(stanza)
-    _check_body(stanza, range(WRAP_BYTES, WRAP_BYTES + 1))
+    check_body(stanza, range(WRAP_BYTES, WRAP_BYTES + 1))
 
 
 class PassphraseRecipient:
@@ -241,13 +247,13 @@ class PassphraseRecipient:
                 next="Choose a passphrase of several words.",
                 code="sealed.empty-passphrase",
             )
-        self._passphrase = passphrase
+        self.passphrase = passphrase
         self._costs = max(log2_kib, DEFAULT_LOG2_KIB), max(passes, DEFAULT_PASSES), max(lanes, DEFAULT_LANES)
 
     def wrap(self, file_key: bytes) -> Stanza:
         salt = os.urandom(16)
-        key = _argon2id_key(self._passphrase, salt, *self._costs)
-        return Stanza(self.kind, (encode(salt), *map(str, self._costs)), _wrap(key, file_key))
+        key = _argon2id_key(self.passphrase, salt, *self._costs)
+        return Stanza(self.kind, (encode(salt), *map(str, self._costs)), wrap_key(key, file_key))
 
 
 class PassphraseIdentity:
@@ -256,11 +262,11 @@ class PassphraseIdentity:
     kind = "argon2id"
 
     def __init__(self, passphrase: str) -> None:
-        self._passphrase = passphrase
+        self.passphrase = passphrase
 
     def unwrap(self, stanza: Stanza) -> bytes | None:
         salt = decode(stanza.args[0])
-        return _unwrap(_argon2id_key(self._passphrase, salt, *_argon2id_costs(stanza)), stanza.body)
+        return unwrap_key(_argon2id_key(self.passphrase, salt, *_argon2id_costs(stanza)), stanza.body)
 
 
 def _unusable(why: str) -> GuardError:
@@ -273,8 +279,8 @@ def _unusable(why: str) -> GuardError:
 
 
 def _check_hybrid(stanza: Stanza) -> None:
-    _argument_bytes(stanza, 1, ENC_BYTES)
-    _check_body(stanza, range(WRAP_BYTES, WRAP_BYTES + 1))
+    argument_bytes(stanza, 1, ENC_BYTES)
+    check_body(stanza, range(WRAP_BYTES, WRAP_BYTES + 1))
 
 
 _CHECKS = {

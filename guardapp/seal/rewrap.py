@@ -8,11 +8,12 @@ from pathlib import Path
 
 from guardapp.errors import GuardError
 from guardapp.formats.whole_file import WholeFile
-from guardapp.seal.header import Stanza, write
+from guardapp.seal.header import write
 from guardapp.seal.positioned import read_at, write_at
 from guardapp.seal.reader import SealedFile
 from guardapp.seal.recipients import Identity, Recipient
 from guardapp.seal.sealed import OnBytes, Written, write_sealed
+from guardapp.seal.stanzas import Stanza
 
 _PIECE = 4 << 20
 

@@ -130,17 +130,22 @@ def _check_written(source: Plaintext, fd: int, cipher: Cipher, geometry: Geometr
             compared.buffer = memoryview(bytearray(len(buffers.plain)))
         source.read_into(compared.buffer[:length], begin)
         if failed or not _equal(buffers.plain[:length], compared.buffer[:length]):
-            raise GuardError(
-                what="The sealed file was not kept",
-                why="what was read back differs from what was to be sealed",
-                next="Check that no program is changing the input, then the disk and the memory, and seal it again.",
-                code="sealed.not-as-written",
-            )
+            raise not_as_written()
         digest.update(segments[0] // payload.BATCH, buffers.plain[:length])
         return length
 
     in_batches(geometry.segments, check_batch, on_bytes)
     return digest.hexdigest()
+
+
+def not_as_written() -> GuardError:
+    """For a file that was read back and is not what was to be written."""
+    return GuardError(
+        what="The sealed file was not kept",
+        why="what was read back differs from what was to be sealed",
+        next="Check that no program is changing the input, then the disk and the memory, and seal it again.",
+        code="sealed.not-as-written",
+    )
 
 
 def _equal(one: memoryview, other: memoryview) -> bool:

@@ -34,17 +34,16 @@ def look(request: Request) -> dict[str, Any]:
     kind:        "folder", "sealed", or as `checkpoints.sniff`
     converts:    whether sealing with conversion would change it into safetensors
     sealed_name: what its sealed form is called, with and without conversion
-    sealed:      of a sealed file: kinds of its recipients, sizes, and the name that it is opened as
+    sealed:      of a sealed or age file: its format, kinds of its recipients, sizes, and the name that it is opened as
     """
     path = Path(request["path"])
     if path.is_dir():
         return _look_at_folder(path)
     from guardapp.formats import checkpoints
-    from guardapp.seal.header import VERSION_LINE
     from guardapp.seal.job import sealed_name
+    from guardapp.seal.opening import format_of
 
-    with path.open("rb") as file:
-        is_sealed = file.read(len(VERSION_LINE) + 1) == VERSION_LINE + b"\n"
+    is_sealed = format_of(path) is not None
     kind = "sealed" if is_sealed else checkpoints.sniff(path)
     converts = kind not in ("sealed", "safetensors") and not checkpoints.plainly_other(path)
     return {
@@ -67,7 +66,18 @@ def _look_at_folder(path: Path) -> dict[str, Any]:
             count, nbytes = count + 1, nbytes + file.stat().st_size
         if count >= MOST_FILES:
             break
-    return {"name": path.name, "kind": "folder", "bytes": nbytes, "files": count, "sealed": None}
+    from guardapp.seal.job import sealed_name
+
+    name = sealed_name(path, converted=False)
+    return {
+        "name": path.name,
+        "kind": "folder",
+        "bytes": nbytes,
+        "files": count,
+        "converts": False,
+        "sealed_name": {"converted": name, "as_it_is": name},
+        "sealed": None,
+    }
 
 
 def _look_at_sealed(path: Path) -> dict[str, Any]:
@@ -76,6 +86,7 @@ def _look_at_sealed(path: Path) -> dict[str, Any]:
 
     found = inspect_sealed(path)
     return {
+        "format": found.format,
         "content": found.content,
         "recipients": list(found.recipients),
         "content_bytes": found.content_bytes,

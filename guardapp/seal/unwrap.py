@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from guardapp.errors import GuardError
 from guardapp.seal.header import FILE_KEY_BYTES, Header
 from guardapp.seal.recipients import Identity
+from guardapp.seal.stanzas import Stanza
 
 KINDS = {
     "X25519": "an age key (X25519)",
     "mlkem768x25519": "a hybrid age key (ML-KEM-768 + X25519)",
     "RSA-OAEP": "an RSA key",
     "argon2id": "a passphrase",
+    "scrypt": "a passphrase",
 }
 """What a stanza of each kind is for, in words."""
 
@@ -22,6 +24,7 @@ _SEVERAL = {
     "mlkem768x25519": "hybrid age keys (ML-KEM-768 + X25519)",
     "RSA-OAEP": "RSA keys",
     "argon2id": "passphrases",
+    "scrypt": "passphrases",
     "": "recipients of unknown kinds",
 }
 
@@ -38,12 +41,12 @@ def find_file_key(header: Header, keys: Sequence[Identity], name: str) -> bytes:
             file_key = key.unwrap(stanza)
             if file_key is not None and len(file_key) == FILE_KEY_BYTES:
                 return file_key
-    raise _no_key(header, keys, name)
+    raise no_key(header.stanzas, keys, name)
 
 
-def recipient_kinds(header: Header) -> str:
+def recipient_kinds(stanzas: Sequence[Stanza]) -> str:
     """For whom the file is, by kind: "any of 2 age keys (X25519) as well as a passphrase"."""
-    counts = Counter(stanza.kind if stanza.kind in KINDS else "" for stanza in header.stanzas)
+    counts = Counter(stanza.kind if stanza.kind in KINDS else "" for stanza in stanzas)
     return " as well as ".join(_some(kind, count) for kind, count in counts.items()) or "nobody"
 
 
@@ -53,10 +56,11 @@ def _some(kind: str, count: int) -> str:
     return KINDS[kind] if kind else "a recipient of an unknown kind"
 
 
-def _no_key(header: Header, keys: Sequence[Identity], name: str) -> GuardError:
+def no_key(stanzas: Sequence[Stanza], keys: Sequence[Identity], name: str) -> GuardError:
+    """For a file that none of the keys that may open it opens."""
     return GuardError(
         what=f"{name} cannot be opened with the keys at hand",
-        why=f"it is sealed for {recipient_kinds(header)}, and {_tried(keys)}",
+        why=f"it is sealed for {recipient_kinds(stanzas)}, and {_tried(keys)}",
         next="Give the private key or the passphrase that belongs to it, or unlock the vault that holds the key.",
         code="sealed.no-key",
     )

@@ -92,7 +92,7 @@ def spec_for(path: Path, vault: Vault | None, *, signature: Path | None = None, 
         signature=signature,
         key=key,
         signers=[] if key else [info.name for info in own if info.type == "signing"],
-        openers=[info.name for info in usable if info.has_private and info.type in ("x25519", "rsa")],
+        openers=[info.name for info in usable if info.has_private and info.type in kinds.OPENING_TYPES],
     )
 
 

@@ -1,8 +1,9 @@
 """What a run costs: ε by privacy loss distributions (dp-accounting's PLD), and the noise that keeps a target.
 
-One step releases the noisy clipped sum of gradients and the noisy clipped sum of losses of one Poisson sample. Scaled
-by their bounds, the two are one Gaussian mechanism of sensitivity 1 whose variance satisfies 1/σ² = 1/σ_gradient² +
-1/σ_loss², so the accountant sees T compositions of one Poisson-sampled Gaussian with that σ.
+One step releases the noisy clipped sum of gradients and the noisy clipped sum of losses of one Poisson sample, and with
+adaptive clipping also a noisy count of short gradients. Scaled by their bounds, they are one Gaussian mechanism of
+sensitivity 1 whose variance satisfies 1/σ² = 1/σ_gradient² + 1/σ_loss² + 1/σ_count², so the accountant sees T
+compositions of one Poisson-sampled Gaussian with that σ.
 
 Every number here is an upper bound: PLD is used with pessimistic rounding, calibration rounds the noise up. The
 central-limit (GDP) figure, which can lie below the truth, is not offered.
@@ -24,6 +25,9 @@ from guardapp.errors import GuardError
 LOSS_SHARE = 0.02
 """The share of 1/σ² that the live training loss takes: it costs the gradients 1 % more noise."""
 
+COUNT_SHARE = 0.02
+"""The share that adaptive clipping takes for the count that it follows."""
+
 SMALLEST_NOISE, LARGEST_NOISE = 0.3, 1e5
 BLOCKS = 50
 """Steps are reserved in the ledger, and ε is known exactly, in at most this many blocks of a run."""
@@ -34,20 +38,27 @@ class Mechanism(NamedTuple):
 
     noise: σ of the joint Gaussian at sensitivity 1
     rate:  probability q with which each example is in a step's sample
+    counted: whether the step also releases the count of adaptive clipping
     """
 
     noise: float
     rate: float
+    counted: bool = False
 
     @property
     def gradient_noise(self) -> float:
         """σ of the noise on the gradients, in units of the clipping norm."""
-        return self.noise / math.sqrt(1 - LOSS_SHARE)
+        return self.noise / math.sqrt(1 - LOSS_SHARE - (COUNT_SHARE if self.counted else 0))
 
     @property
     def loss_noise(self) -> float:
         """σ of the noise on the loss, in units of its bound."""
         return self.noise / math.sqrt(LOSS_SHARE)
+
+    @property
+    def count_noise(self) -> float:
+        """σ of the noise on the count of adaptive clipping, in units of the ½ by which an example moves it."""
+        return self.noise / math.sqrt(COUNT_SHARE)
 
 
 def accountant() -> str:

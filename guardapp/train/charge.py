@@ -50,6 +50,8 @@ class Charge:
             "noise_multiplier": plan.noise,
             "sample_rate": plan.rate,
             "clip": plan.clip,
+            "clipping": plan.method.clipping,
+            "generator": plan.method.generator,
             "accountant": accountant(),
         }
         self._ledger.reserve(

@@ -18,6 +18,7 @@ from guardapp.formats.models import ModelCard, build, complete_options, save_mod
 from guardapp.progress import Progress
 from guardapp.spec import Result, Spec
 from guardapp.train.charge import Charge
+from guardapp.train.method import Method
 from guardapp.train.plan import Plan, Privacy, make_plan, public_examples
 from guardapp.train.recipes import Name, Shape, choose, table_options
 from guardapp.train.report import write_metrics, write_report
@@ -44,6 +45,7 @@ class TrainSpec(Spec, kind="train"):
     clip: float | None = Field(None, gt=0, le=1e6, description="The norm that each row's gradient is clipped to.")
     learning_rate: float | None = Field(None, gt=0, le=1e6)
     max_examples: int | None = Field(None, ge=1, description="Expected rows of a training without privacy.")
+    method: Method = Field(default_factory=Method, description="Clipping, optimizer and noise, beyond the recipe.")
 
     @model_validator(mode="after")
     def _public_choices(self) -> TrainSpec:
@@ -59,7 +61,8 @@ class TrainSpec(Spec, kind="train"):
 
     def overridden(self) -> tuple[str, ...]:
         """Settings of the recipe that the user chose otherwise."""
-        return tuple(name for name in ("options", "batch", "steps", "clip", "learning_rate") if getattr(self, name))
+        named = tuple(name for name in ("options", "batch", "steps", "clip", "learning_rate") if getattr(self, name))
+        return named + tuple(f"method.{name}" for name in self.method.chosen() if name != "generator")
 
 
 class TrainResult(Result):
@@ -93,6 +96,7 @@ def run(spec: TrainSpec, out: Path, progress: Progress) -> TrainResult:
     _tell(plan, progress)
     session, model = _session(spec, data, held, current, progress)
     session.run()
+    session.finish()
     with progress.stage("Writing"):
         accuracy = session.accuracy() if held.any() else None
         statement = state(
@@ -137,7 +141,15 @@ def _this_run(spec: TrainSpec, data: Dataset, progress: Progress) -> Run:
         learning_rate=spec.learning_rate,
     )
     _options(spec, recipe.architecture, data)  # refuse bad options before the budget is touched
-    plan = make_plan(recipe, examples, len(data.classes), spec.privacy)
+    _check_method(spec, recipe.architecture, data)
+    plan = make_plan(
+        recipe,
+        examples,
+        len(data.classes),
+        spec.privacy,
+        spec.method,
+        clipped=spec.privacy is None and (spec.clip is not None or spec.method.clipping != "flat"),
+    )
     current = Run(
         run=f"{spec.name or 'training'} {uuid.uuid4().hex[:12]}", dataset=data.fingerprint, spec=name, plan=plan
     )
@@ -145,6 +157,24 @@ def _this_run(spec: TrainSpec, data: Dataset, progress: Progress) -> Run:
         folder.mkdir(parents=True, exist_ok=True)
         write_run(folder, current)
     return current
+
+
+def _check_method(spec: TrainSpec, architecture: str, data: Dataset) -> None:
+    """Raise GuardError `train.method` when an option of the method cannot work here."""
+    if spec.method.views > 1 and (data.kind != "image" or architecture != "cnn"):
+        raise GuardError(
+            "Several views of a row cannot be made here",
+            "they are shifted images, and this recipe does not train on the images themselves",
+            "Choose the recipe cnn for images, or leave method.views at 1.",
+            "train.method",
+        )
+    if spec.method.clipping == "adaptive" and spec.privacy is None:
+        raise GuardError(
+            "The clipping norm cannot be adapted without privacy",
+            "it follows a noisy count that only a private training makes",
+            "Choose flat, per-layer or automatic clipping.",
+            "train.method",
+        )
 
 
 def _options(spec: TrainSpec, architecture: str, data: Dataset) -> dict[str, Any]:
@@ -182,7 +212,7 @@ def _session(spec: TrainSpec, data: Dataset, held: Any, current: Run, progress: 
 
     from guardapp.formats.device import choose_device, choose_threads
     from guardapp.train.admissible import check_admissible
-    from guardapp.train.clipping import clipped_sum
+    from guardapp.train.clipping import Clipper
     from guardapp.train.session import Examples, Session, features_first, through_features
     from guardapp.vault.ledger import Ledger
 
@@ -202,7 +232,8 @@ def _session(spec: TrainSpec, data: Dataset, held: Any, current: Run, progress: 
     sample = torch.zeros(min(plan.batch, 64), *x.shape[1:], device=device)
     labels = torch.zeros(len(sample), dtype=torch.int64, device=device)
     if device == "cpu":
-        choose_threads(lambda: clipped_sum(trained, sample, labels, clip=1.0, loss_bound=1.0, physical=64))
+        trial = Clipper(trained)
+        choose_threads(lambda: trial.sum(sample, labels, clip=1.0, loss_bound=1.0, physical=64))
     charge = None
     if plan.private:
         ledger = Ledger()

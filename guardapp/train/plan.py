@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from guardapp.spec import Part
 from guardapp.train import accounting
 from guardapp.train.accounting import Mechanism
+from guardapp.train.method import Method
 from guardapp.train.recipes import Recipe
 
 
@@ -35,6 +36,7 @@ class Plan(BaseModel):
     rate:       probability with which each example is in a step
     divisor:    by which the noisy sum is divided: the expected batch, a public constant
     loss_bound: what each example's loss is clipped to before the training loss is shown
+    clipped:    whether gradients are clipped although nothing is promised
     ends:       the step numbers at which blocks end; epsilons: ε after each of them
     """
 
@@ -51,6 +53,8 @@ class Plan(BaseModel):
     divisor: float
     loss_bound: float
     ends: list[int]
+    method: Method = Field(default_factory=Method)
+    clipped: bool = False
     noise: float | None = None
     target: float | None = None
     delta: float | None = None
@@ -59,7 +63,7 @@ class Plan(BaseModel):
     @property
     def mechanism(self) -> Mechanism:
         assert self.noise is not None
-        return Mechanism(self.noise, self.rate)
+        return Mechanism(self.noise, self.rate, self.method.clipping == "adaptive")
 
     @property
     def private(self) -> bool:
@@ -85,7 +89,15 @@ def public_examples(max_examples: int, test_fraction: float) -> int:
     return max(1, math.ceil(max_examples * (1 - test_fraction)))
 
 
-def make_plan(recipe: Recipe, examples: int, classes: int, privacy: Privacy | None) -> Plan:
+def make_plan(
+    recipe: Recipe,
+    examples: int,
+    classes: int,
+    privacy: Privacy | None,
+    method: Method | None = None,
+    *,
+    clipped: bool = False,
+) -> Plan:
     """The noise that keeps the target, and the curve of ε; about a second. Raises GuardError `train.unreachable`."""
     rate = recipe.batch / examples
     ends = accounting.block_ends(recipe.steps)
@@ -96,14 +108,15 @@ def make_plan(recipe: Recipe, examples: int, classes: int, privacy: Privacy | No
         "batch": recipe.batch,
         "clip": recipe.clip,
         "learning_rate": recipe.learning_rate,
-        "optimizer": recipe.optimizer,
+        "optimizer": method.optimizer or recipe.optimizer if method else recipe.optimizer,
+        "method": method or Method(),
         "rate": rate,
         "divisor": float(recipe.batch),
         "loss_bound": max(3.0, 2 * math.log(classes)),
         "ends": ends,
     }
     if privacy is None:
-        return Plan.model_validate(common)
+        return Plan.model_validate({**common, "clipped": clipped})
     interval = accounting.grid_interval(privacy.epsilon)
     mechanism = accounting.calibrate(privacy.epsilon, rate, recipe.steps, privacy.delta)
     curve = accounting.curve(mechanism, ends, privacy.delta, interval=interval)

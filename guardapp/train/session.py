@@ -5,22 +5,25 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from guardapp.errors import GuardError
 from guardapp.progress import Paused, Progress
 from guardapp.train.charge import EXHAUSTED, Charge
-from guardapp.train.clipping import clipped_sum, example_loss
-from guardapp.train.noise import PrivateRandom
-from guardapp.train.optimizers import Optimizer
+from guardapp.train.clipping import ClippedSum, Clipper, example_loss
+from guardapp.train.noise import private_random
+from guardapp.train.optimizers import Average, Optimizer
 from guardapp.train.plan import Plan
+from guardapp.train.release import adapted, noisy_mean, noisy_number
 from guardapp.train.state import Saved, read_state, write_state
+from guardapp.train.views import shifted
 
 PHYSICAL = {"cnn": 256}
 DEFAULT_PHYSICAL = 4096
@@ -65,8 +68,17 @@ class Session:
 
     def __post_init__(self) -> None:
         self._parameters = [p for p in self.model.parameters() if p.requires_grad]
-        self._optimizer = Optimizer(self.plan.optimizer, [p.data for p in self._parameters])
-        self._random = PrivateRandom()
+        weights, method = [p.data for p in self._parameters], self.plan.method
+        self._optimizer = Optimizer(
+            self.plan.optimizer,
+            weights,
+            weight_decay=method.weight_decay,
+            noise_correction=method.noise_correction,
+        )
+        self._average = Average(method.averaging, weights) if method.averaging is not None else None
+        self._clipper = Clipper(self.model, self._loss, style=method.style)
+        self._clip = self.plan.clip
+        self._random = private_random(method.generator)
         self._physical = PHYSICAL.get(self.plan.architecture, DEFAULT_PHYSICAL)
         self._position = 0
         self._stride = math.ceil(self.plan.steps / MOST_ROWS)
@@ -94,6 +106,12 @@ class Session:
                 self._keep(unused=0)
                 if self.charge is not None:
                     self.charge.commit(end)
+
+    def finish(self) -> None:
+        """Give the model the weights that are kept: the average, where one was asked for."""
+        if self._average is not None:
+            self._average.settle()
+            self._average = None
 
     def accuracy(self) -> float:
         """On all held-back rows; nan if there are none."""
@@ -128,6 +146,9 @@ class Session:
             for index, parameter in enumerate(self._parameters):
                 parameter.data.copy_(saved.tensors[f"weight.{index}"])
             self._optimizer.restore(saved.tensors)
+            self._clip = float(saved.tensors.get("clip", self._clip))
+            if self._average is not None:
+                self._average.restore(saved.tensors)
             self.history, self.lost = saved.history, saved.lost
         self.charged = self.charge.reserved if self.charge is not None else (saved.steps if saved else 0)
         self._position = self.charged
@@ -141,9 +162,12 @@ class Session:
     def _keep(self, *, unused: int, steps: int | None = None) -> None:
         if self.folder is None:
             return
-        weights = {f"weight.{index}": p.data for index, p in enumerate(self._parameters)}
+        tensors = {f"weight.{index}": p.data for index, p in enumerate(self._parameters)}
+        tensors |= self._optimizer.state() | {"clip": torch.tensor(self._clip, dtype=torch.float64)}
+        if self._average is not None:
+            tensors |= self._average.state()
         where = self._position if steps is None else steps
-        write_state(self.folder, Saved({**weights, **self._optimizer.state()}, where, unused, self.lost, self.history))
+        write_state(self.folder, Saved(tensors, where, unused, self.lost, self.history))
 
     def _one_step(self) -> None:
         started = time.perf_counter()
@@ -151,36 +175,50 @@ class Session:
             self.train.y.device
         )
         x, y = self.train.x[chosen], self.train.y[chosen]
+        x = shifted(x, self.plan.method.views)
+        deviation = self._deviation / self.plan.divisor if self.plan.private else 0.0
         gradients, loss = self._private_mean(x, y) if self.plan.private else self._plain_mean(x, y)
-        rate = self.plan.learning_rate * (1 - self._position / self.plan.steps)
-        self._optimizer.step(gradients, rate)
+        rate = self.plan.learning_rate * self.plan.method.rate_at(self._position / self.plan.steps)
+        self._optimizer.step(gradients, rate, deviation=deviation)
         self._position += 1
+        if self._average is not None:
+            self._average.update(self._position)
         self._seconds += time.perf_counter() - started
         self._steps_timed += 1
         self.progress.metric("loss", self._position, loss)
         if self._position % self._stride == 0 or self._position == self.plan.steps:
             self._row(training_loss=loss)
 
+    @property
+    def _deviation(self) -> float:
+        """Of the noise on the summed gradients, with the clipping norm as it is now."""
+        return self.plan.mechanism.gradient_noise * self._clip
+
+    def _loss(self, logits: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(logits, y, reduction="none", label_smoothing=self.plan.method.label_smoothing)
+
     def _private_mean(self, x: Tensor, y: Tensor) -> tuple[list[Tensor], float]:
         """The noisy clipped sums over the public divisor; a step without examples gets noise as well."""
-        plan = self.plan
+        plan, mechanism = self.plan, self.plan.mechanism
         total = self._within_memory(x, y)
-        noisy = []
-        for parameter, gradient in zip(self._parameters, total.gradients, strict=True):
-            noise = self._random.gaussians(parameter.numel()) * (plan.mechanism.gradient_noise * plan.clip)
-            # added in double precision and rounded once, so that the sum's own last bits do not show through
-            exact = gradient.detach().cpu().double().numpy() + noise.reshape(parameter.shape)
-            mean = np.asarray(exact / plan.divisor, np.float32)
-            noisy.append(torch.from_numpy(mean).to(parameter.device, parameter.dtype))
-        loss = total.loss + float(self._random.gaussians(1)[0]) * plan.mechanism.loss_noise * plan.loss_bound
-        return noisy, loss / plan.divisor
+        gradients = noisy_mean(self._random, total.gradients, deviation=self._deviation, divisor=plan.divisor)
+        loss = noisy_number(self._random, total.loss, mechanism.loss_noise * plan.loss_bound)
+        if mechanism.counted:
+            short = noisy_number(self._random, total.short, mechanism.count_noise / 2)
+            self._clip = adapted(self._clip, short, plan.divisor)
+        return gradients, loss / plan.divisor
 
-    def _within_memory(self, x: Tensor, y: Tensor):  # type: ignore[no-untyped-def]
+    def _within_memory(self, x: Tensor, y: Tensor) -> ClippedSum:
         """The clipped sum; when the device's memory is full, in chunks of half the size, from the same sample."""
         while True:
             try:
-                return clipped_sum(
-                    self.model, x, y, clip=self.plan.clip, loss_bound=self.plan.loss_bound, physical=self._physical
+                return self._clipper.sum(
+                    x,
+                    y,
+                    clip=self._clip,
+                    loss_bound=self.plan.loss_bound,
+                    physical=self._physical,
+                    views=self.plan.method.views,
                 )
             except torch.OutOfMemoryError:
                 if self._physical == 1:
@@ -195,14 +233,19 @@ class Session:
                 self.progress.log(f"The device's memory is full: going on with {self._physical} examples at a time.")
 
     def _plain_mean(self, x: Tensor, y: Tensor) -> tuple[list[Tensor], float]:
-        """Ordinary training, for comparison: no clipping, no noise, no guarantee."""
-        if not len(y):
-            return [torch.zeros_like(p) for p in self._parameters], 0.0
+        """Ordinary training, for comparison: no noise and no guarantee, and clipping only where it was asked for."""
         total = [torch.zeros_like(p) for p in self._parameters]
+        if not len(y):
+            return total, 0.0
+        if self.plan.clipped:
+            clipped = self._within_memory(x, y)
+            return [one / len(y) for one in clipped.gradients], clipped.loss / len(y)
         loss = 0.0
+        views = self.plan.method.views
         for start in range(0, len(y), self._physical):
             part = slice(start, start + self._physical)
-            value = example_loss(self.model(x[part]), y[part]).sum() / len(y)
+            logits = self.model(x[start * views : (start + self._physical) * views])
+            value = self._loss(logits, y[part].repeat_interleave(views)).sum() / len(x)
             for into, gradient in zip(total, torch.autograd.grad(value, self._parameters), strict=True):
                 into += gradient
             loss += float(value.detach())
@@ -233,15 +276,17 @@ class Session:
         """Mean loss and accuracy on the first `rows` held-back rows."""
         if not len(self.held.y):
             return math.nan, math.nan
-        self.model.eval()
         loss, right = 0.0, 0
         rows = min(rows, len(self.held.y))
-        for start in range(0, rows, 1000):
-            part = slice(start, min(start + 1000, rows))
-            logits = self.model(self.held.x[part])
-            loss += float(example_loss(logits, self.held.y[part]).sum())
-            right += int((logits.argmax(1) == self.held.y[part]).sum())
-        self.model.train()
+        averaged: AbstractContextManager[None] = nullcontext() if self._average is None else self._average.in_place()
+        with averaged:
+            self.model.eval()
+            for start in range(0, rows, 1000):
+                part = slice(start, min(start + 1000, rows))
+                logits = self.model(self.held.x[part])
+                loss += float(example_loss(logits, self.held.y[part]).sum())
+                right += int((logits.argmax(1) == self.held.y[part]).sum())
+            self.model.train()
         return loss / rows, right / rows
 
     def _row(self, **figures: float) -> None:

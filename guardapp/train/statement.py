@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from guardapp.train import noise
-from guardapp.train.accounting import LOSS_SHARE, accountant, grid_interval, replace_one_epsilon
+from guardapp.train.accounting import COUNT_SHARE, LOSS_SHARE, accountant, grid_interval, replace_one_epsilon
+from guardapp.train.noise import GRID_BITS, NAMES
 from guardapp.train.plan import Plan
 
 FORMAT = "guardapp-privacy-statement/1"
@@ -13,6 +13,31 @@ FORMAT = "guardapp-privacy-statement/1"
 REPLACE_ONE = "PLD of two rows that pull in opposite directions, the worst case of Poisson sampling"
 
 NO_GUARANTEE = "This model was trained without differential privacy. Nothing is promised about its training data."
+
+CLIPPED_ONLY = "Its gradients were clipped row by row, but without noise: that is no guarantee."
+
+_CLIPPING = {
+    "flat": "flat, per row, over all trained weights",
+    "per-layer": "per row and layer, each of K layers to clip/√K",
+    "automatic": "automatic, per row: gradient · clip / (norm + 0.01)",
+    "adaptive": "flat, per row, to a norm that follows a noisy count of shorter gradients",
+}
+_STEPS = {
+    "flat": "In each of {steps} steps every row took part with probability {rate}, by itself; its gradient was clipped "
+    "to norm {clip}; Gaussian noise was added to the sum.",
+    "per-layer": "In each of {steps} steps every row took part with probability {rate}, by itself; its gradient was "
+    "clipped layer by layer, to norm {clip} in all; Gaussian noise was added to the sum.",
+    "automatic": "In each of {steps} steps every row took part with probability {rate}, by itself; its gradient was "
+    "scaled to at most norm {clip}; Gaussian noise was added to the sum.",
+    "adaptive": "In each of {steps} steps every row took part with probability {rate}, by itself; its gradient was "
+    "clipped to a norm that began at {clip} and followed a noisy count, whose cost is part of ε; Gaussian noise was "
+    "added to the sum.",
+}
+_GENERATOR = {
+    "aes": "The noise came from a cryptographic generator whose key was not stored; ε was computed by {accountant}.",
+    "fast": "The noise came from a fast generator that is not cryptographic, as was chosen: who can tell its state can "
+    "take the noise away; ε was computed by {accountant}.",
+}
 
 
 def state(
@@ -31,7 +56,8 @@ def state(
     overridden: settings that the user chose and that may have been tuned on the same data
     """
     if not plan.private:
-        return {"format": FORMAT, "guarantee": "none", "words": [NO_GUARANTEE]}
+        words = [NO_GUARANTEE, CLIPPED_ONLY] if plan.clipped else [NO_GUARANTEE]
+        return {"format": FORMAT, "guarantee": "none", "words": words}
     assert plan.target is not None and plan.delta is not None
     mechanism = plan.mechanism
     epsilon = plan.epsilon_at(charged)
@@ -50,46 +76,55 @@ def state(
         "sample_rate": plan.rate,
         "steps": charged,
         "clip": plan.clip,
-        "clipping": "flat, per row, over all trained weights",
+        "clipping": _CLIPPING[plan.method.clipping],
         "noise_multiplier": mechanism.noise,
         "gradient_noise_multiplier": mechanism.gradient_noise,
         "loss_noise_multiplier": mechanism.loss_noise,
         "loss_bound": plan.loss_bound,
         "loss_share": LOSS_SHARE,
+        "count_noise_multiplier": mechanism.count_noise if mechanism.counted else None,
+        "count_share": COUNT_SHARE if mechanism.counted else None,
+        "optimizer": plan.optimizer,
+        "method": plan.method.model_dump(),
         "divisor": plan.divisor,
         "divisor_source": "public: expected batch from max_examples",
         "max_examples_trained": plan.examples,
         "accountant": accountant(),
-        "generator": noise.NAME,
+        "generator": NAMES[plan.method.generator],
+        "generator_is_cryptographic": plan.method.generator == "aes",
+        "noise_grid": f"2^-{GRID_BITS} to 2^-{GRID_BITS + 1} of its standard deviation",
         "released": [
             "the trained weights",
             "the training loss of every step, with noise",
             "the weights after every step",
+            *(["the clipping norm of every step, from a count with noise"] if mechanism.counted else []),
         ],
-        "not_covered": _not_covered(derived, overridden, held_fraction),
+        "not_covered": _not_covered(plan, derived, overridden, held_fraction),
         "stopped_early": stopped_early or None,
         "steps_charged_but_lost": lost,
     }
-    fields["words"] = _words(fields)
+    fields["words"] = _words(plan, fields)
     return fields
 
 
-def _words(fields: dict[str, Any]) -> list[str]:
+def _words(plan: Plan, fields: dict[str, Any]) -> list[str]:
     return [
         f"Whoever sees the model and the training curve learns little about any one row: adding or removing a row "
         f"changes the probability of any outcome by a factor of at most e^{fields['epsilon']:.4g}, except with "
         f"probability {fields['delta']:g}.",
         f"If a row is replaced by another instead, ε is at most {fields['epsilon_replace_one']:.4g}.",
         "The unit is one row: a person with several rows is protected less, in proportion to their rows.",
-        f"In each of {fields['steps']} steps every row took part with probability {fields['sample_rate']:.6g}, by "
-        f"itself; its gradient was clipped to norm {fields['clip']:g}; Gaussian noise was added to the sum.",
-        f"The noise came from a cryptographic generator whose key was not stored; ε was computed by "
-        f"{fields['accountant']}.",
+        _STEPS[plan.method.clipping].format(
+            steps=fields["steps"], rate=f"{fields['sample_rate']:.6g}", clip=f"{fields['clip']:g}"
+        ),
+        _GENERATOR[plan.method.generator].format(accountant=fields["accountant"]),
     ]
 
 
-def _not_covered(derived: tuple[str, ...], overridden: tuple[str, ...], held_fraction: float) -> list[str]:
+def _not_covered(plan: Plan, derived: tuple[str, ...], overridden: tuple[str, ...], held_fraction: float) -> list[str]:
     found = []
+    if plan.method.generator != "aes":
+        found.append("Whoever can tell the state of the generator from its output, because it is not cryptographic.")
     if held_fraction > 0:
         found.append(
             "The held-back rows, with which accuracy and validation loss were measured exactly: they were not trained "

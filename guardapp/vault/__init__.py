@@ -7,6 +7,7 @@ Everything lies in `vault/` of the data folder (`home.data_folder()`), for this 
 | home       | where the data folder is                                                                        |
 | store      | `Vault`: open, unlock and lock; make, import, export and delete keys                            |
 | provider   | `key_provider(vault)`: key material for the keys that a spec names                              |
+| rules      | what a vault requires: a recovery key, dates after which keys are not used; rotation            |
 | ledger     | `Ledger`: what was spent of each dataset's privacy budget; `reserve` before steps are taken     |
 | audit      | `Audit`: every protective act, in order                                                         |
 | backup     | a backup of all of it under a passphrase, and its verified restoration                          |

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import getpass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from guardapp.vault.chain import Chain, Checked, Entry
 from guardapp.vault.home import data_folder
+from guardapp.vault.kept_key import kept_key
+
+KEY_NAME: Final = "audit.key"
 
 
 class Audit:
     """The audit log of one data folder. Every method opens the file for itself, from any thread or process."""
 
     def __init__(self, home: Path | None = None) -> None:
-        self._chain = Chain((home or data_folder()) / "vault" / "audit.db", "audit log")
+        folder = (home or data_folder()) / "vault"
+        self._key_path = folder / KEY_NAME
+        self._chain = Chain(folder / "audit.db", "audit log", self._key)
 
     @property
     def path(self) -> Path:
@@ -36,11 +41,25 @@ class Audit:
                 return list(self._chain.entries(connection, "number > (SELECT max(number) FROM entries) - ?", last))
             return list(self._chain.entries(connection))
 
+    def vouch(self) -> None:
+        """Seal the log as it is, after a restoration that checked it."""
+        with self._chain.writing() as connection:
+            self._chain.seal(connection)
+
+    def _key(self) -> bytes:
+        return kept_key(self._key_path)
+
     def count(self) -> int:
         return self._chain.head()[0]
 
+    def head(self) -> tuple[int, str]:
+        """How many entries there are, and the last one's hash: what to keep elsewhere."""
+        return self._chain.head()
+
     def verify(self) -> Checked:
         """Whether every entry is as it was written. Reads the whole log."""
+        if not self.path.exists() and self._key_path.exists():
+            return Checked(False, 0, "the whole log is gone")
         return self._chain.verify()
 
 

@@ -26,6 +26,7 @@ from guardapp.vault.chain import all_hashes, verify_entries
 from guardapp.vault.home import private_folder
 from guardapp.vault.last_good import NAME, keep_last_good, set_aside
 from guardapp.vault.protection import flush_folder
+from guardapp.vault.rules import all_rules
 from guardapp.vault.store import Vault
 
 LOGS: Final = {"ledger.db": "budget ledger", "audit.db": "audit log"}
@@ -67,6 +68,8 @@ def back_up(vault: Vault, path: Path, passphrase: str) -> int:
             rows.write_protection(connection, protection)
             for info, private in vault.all_keys():
                 rows.add(connection, vault_key, info, private)
+            for rule, value in all_rules(vault).items():
+                rows.write_rule(connection, vault_key, rule, value)
             for name in LOGS:
                 content = _contents(vault.folder / name)
                 if content is not None:
@@ -104,6 +107,8 @@ def restore(path: Path, passphrase: str, home: Path) -> Restored:
             rows.write_protection(connection, content.protection)
             for info, private in content.keys:
                 rows.add(connection, content.vault_key, info, private)
+            for rule, value in content.rules.items():
+                rows.write_rule(connection, content.vault_key, rule, value)
             connection.commit()
         with waiting.open("r+b") as file:
             os.fsync(file.fileno())
@@ -116,6 +121,8 @@ def restore(path: Path, passphrase: str, home: Path) -> Restored:
     finally:
         waiting.unlink(missing_ok=True)
     keep_last_good(folder / NAME)
+    if "audit log" not in kept:
+        Audit(home).vouch()
     Audit(home).append("backup-restored", keys=len(content.keys))
     return Restored(len(content.keys), aside, kept)
 
@@ -124,6 +131,7 @@ class _Content(NamedTuple):
     protection: protections.Protection
     vault_key: bytes
     keys: list[tuple[kinds.KeyInfo, bytes]]
+    rules: dict[str, str]
     logs: dict[str, bytes]
 
 
@@ -134,6 +142,7 @@ def _read(path: Path, passphrase: str) -> _Content:
             protection = rows.protection(connection, path.parent)
             vault_key = protections.unwrap_by_passphrase(protection, passphrase)
             keys = list(rows.opened(connection, path.parent, vault_key))
+            rules = rows.rules(connection, path.parent, vault_key)
             logs = {}
             for name, sealed in connection.execute("SELECT name, sealed FROM logs"):
                 log = protections.decrypt(vault_key, sealed, _context(name))
@@ -149,7 +158,7 @@ def _read(path: Path, passphrase: str) -> _Content:
     for info, private in keys:
         if private and kinds.fingerprint(kinds.Material(info.type, info.public, private)) != info.fingerprint:
             raise _damaged(path)
-    return _Content(protection, vault_key, keys, logs)
+    return _Content(protection, vault_key, keys, rules, logs)
 
 
 def _put_log(path: Path, log: bytes) -> bool:

@@ -1,9 +1,11 @@
 """An append-only, hash-chained log in one SQLite file that several processes may write.
 
 Every entry's hash covers the entry and the hash before it, so an edited, removed, inserted or reordered entry is found;
-a head row written in the same transaction (number of entries, last hash) shows a tail that was cut off. The chain shows
-accidents and clumsy edits. It does not stop someone who may write the file and recomputes every hash: whoever must rely
-on it against the machine's owner keeps a copy of the head elsewhere.
+a head row written in the same transaction (number of entries, last hash) shows a tail that was cut off. Where
+the log has a key (`guardapp.vault.audit`), that row is also under an HMAC, so that a log whose tail was cut and whose
+head row was set to fit is found too. None of this stops someone who may read all files of the account and recomputes
+everything, or puts back an older copy of all of it: whoever must rely on the log against the machine's owner keeps an
+export elsewhere.
 
 One write is one durable transaction (`guardapp.vault.database`).
 """
@@ -11,9 +13,10 @@ One write is one durable transaction (`guardapp.vault.database`).
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +26,8 @@ from guardapp.errors import GuardError
 from guardapp.vault.database import connected, transaction
 
 START: Final = "0" * 64
+
+_SEAL_TABLE: Final = "CREATE TABLE IF NOT EXISTS seal (only INTEGER PRIMARY KEY CHECK (only = 1), mac TEXT NOT NULL)"
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -39,6 +44,10 @@ CREATE TABLE IF NOT EXISTS head (only INTEGER PRIMARY KEY CHECK (only = 1), coun
 CREATE TRIGGER IF NOT EXISTS entries_stay BEFORE DELETE ON entries BEGIN SELECT RAISE(ABORT, 'append-only'); END;
 CREATE TRIGGER IF NOT EXISTS entries_keep BEFORE UPDATE ON entries BEGIN SELECT RAISE(ABORT, 'append-only'); END;
 """
+
+
+Key = Callable[[], bytes]
+"""The 32 bytes under which a log's head is sealed, made when they are first asked for."""
 
 
 class Entry(NamedTuple):
@@ -71,9 +80,9 @@ class Checked(NamedTuple):
 class Chain:
     """The log in `path`, made when it is first written."""
 
-    def __init__(self, path: Path, name: str) -> None:
-        """`name` is what a person calls the log in an error: "budget ledger"."""
-        self.path, self.name = path, name
+    def __init__(self, path: Path, name: str, key: Key | None = None) -> None:
+        """`name` is what a person calls the log in an error: "budget ledger"; with a `key`, the head is sealed."""
+        self.path, self.name, self._key = path, name, key
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -95,11 +104,33 @@ class Chain:
         text = json.dumps(dict(facts), sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         number = count + 1
         value = _entry_hash(number, time, event, subject, text, previous)
+        was_sealed = self._key is None or not self._seal_trouble(connection)
         connection.execute(
             "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)", (number, time, event, subject, text, previous, value)
         )
         connection.execute("INSERT OR REPLACE INTO head VALUES (1, ?, ?)", (number, value))
+        if was_sealed:  # a log that was cut stays known as such, however it goes on
+            self.seal(connection)
         return Entry(number, time, event, subject, json.loads(text), previous, value)
+
+    def seal(self, connection: sqlite3.Connection) -> None:
+        """Vouch for the log as it is now, inside `writing()`; nothing where the log has no key."""
+        if self._key is not None:
+            connection.execute(_SEAL_TABLE)
+            connection.execute(
+                "INSERT OR REPLACE INTO seal VALUES (1, ?)", (_head_mac(self._key(), *_head(connection)),)
+            )
+
+    def _seal_trouble(self, connection: sqlite3.Connection) -> str:
+        """What is wrong with the seal; "" for nothing, and for a log that never had an entry."""
+        assert self._key is not None
+        count, value = _head(connection)
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'seal'").fetchone():
+            return "its seal is missing" if count else ""
+        row = connection.execute("SELECT mac FROM seal").fetchone()
+        if row is None or not hmac.compare_digest(str(row[0]), _head_mac(self._key(), count, value)):
+            return "its end was cut or replaced, or its key is another one"
+        return ""
 
     def entries(self, connection: sqlite3.Connection, where: str = "1", *values: object) -> Iterator[Entry]:
         """Entries in order; `where` is fixed SQL of the caller with `?` for each of `values`."""
@@ -123,9 +154,15 @@ class Chain:
             return Checked(True, 0)
         try:
             with self.reading() as connection:
-                return verify_entries(connection)
+                checked = verify_entries(connection)
+                trouble = self._seal_trouble(connection) if checked.intact and self._key else ""
+                return Checked(False, checked.entries, trouble) if trouble else checked
         except GuardError as error:
             return Checked(False, 0, error.why)
+
+
+def _head_mac(key: bytes, count: int, value: str) -> str:
+    return hmac.digest(key, f"guardapp/log/1/{count}/{value}".encode(), "sha256").hex()
 
 
 def _head(connection: sqlite3.Connection) -> tuple[int, str]:
@@ -142,6 +179,20 @@ def _entry_hash(number: int, time: str, event: str, subject: str, facts: str, pr
 def all_hashes(connection: sqlite3.Connection) -> list[str]:
     """The hash of every entry in order: one log continues another if its list begins with the other's."""
     return [str(row[0]) for row in connection.execute("SELECT hash FROM entries ORDER BY number")]
+
+
+def verify_exported(entries: Iterable[Entry]) -> Checked:
+    """Recompute every hash of entries that lie outside a log, as an export does."""
+    expected, previous = 1, START
+    for entry in entries:
+        facts = json.dumps(entry.facts, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        if entry.number != expected:
+            return Checked(False, expected - 1, f"entry {expected} is missing")
+        value = _entry_hash(entry.number, entry.time, entry.event, entry.subject, facts, entry.previous)
+        if entry.previous != previous or entry.hash != value:
+            return Checked(False, expected - 1, f"entry {expected} was changed")
+        expected, previous = expected + 1, value
+    return Checked(True, expected - 1)
 
 
 def verify_entries(connection: sqlite3.Connection) -> Checked:

@@ -3,6 +3,7 @@
 | type      | public                 | private                | for                                        |
 |-----------|------------------------|------------------------|--------------------------------------------|
 | x25519    | `age1…`                | `AGE-SECRET-KEY-1…`    | sealing to it, opening with it             |
+| hybrid    | `age1pq1…`             | `AGE-SECRET-KEY-PQ-1…` | the same, also against quantum computers   |
 | rsa       | PEM, 3072 bits or more | PEM (PKCS #8)          | the same, where RSA is asked for           |
 | signing   | PEM, P-256 (384, 521)  | PEM (PKCS #8)          | signing and verifying                      |
 | pseudonym | none                   | 32 bytes               | pseudonyms and tokens of de-identification |
@@ -15,16 +16,20 @@ import hmac
 import re
 import secrets
 import unicodedata
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 
 from guardapp.errors import GuardError
-from guardapp.formats import age_keys
+from guardapp.formats import age_hybrid, age_keys, ssh_keys
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 
-KeyType = Literal["x25519", "rsa", "signing", "pseudonym"]
+KeyType = Literal["x25519", "hybrid", "rsa", "signing", "pseudonym"]
 KEY_TYPES: Final[tuple[KeyType, ...]] = get_args(KeyType)
+OPENING_TYPES: Final[tuple[KeyType, ...]] = ("x25519", "hybrid", "rsa")
+"""What can be sealed to and opened with."""
+
 RSA_BITS: Final = 3072
 """The smallest RSA modulus that is made or taken (sealed-format.md, Recipients)."""
 
@@ -73,6 +78,9 @@ def make(type: KeyType) -> Material:
     if type == "x25519":
         private = secrets.token_bytes(age_keys.KEY_BYTES)
         return Material(type, age_keys.recipient_of(private), age_keys.encode_identity(private).encode())
+    if type == "hybrid":
+        seed = secrets.token_bytes(age_hybrid.SEED_BYTES)
+        return Material(type, age_hybrid.recipient_of(seed), age_hybrid.encode_identity(seed).encode())
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
     key: PrivateKeyTypes
@@ -84,14 +92,21 @@ def make(type: KeyType) -> Material:
 
 
 def read(data: bytes) -> Material:
-    """A key from a file: an age identity or recipient, or a PEM key, private (without a passphrase) or public.
+    """A key from a file: an age identity or recipient, or a PEM or OpenSSH key, public or private without a passphrase.
 
     Raises GuardError `key.unreadable`, `key.weak`, `key.identity`, `key.recipient`.
     """
     text = data.decode("utf-8", "replace").strip()
     if text.startswith("-----BEGIN"):
         return _read_pem(text.encode())
+    if text.startswith(ssh_keys.PUBLIC_PREFIXES):
+        return _read_ssh_public(text.encode())
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    if len(lines) == 1 and lines[0].startswith(age_hybrid.RECIPIENT_PREFIX + "1"):
+        return Material("hybrid", age_hybrid.encode_recipient(age_hybrid.decode_recipient(lines[0])), b"")
+    if len(lines) == 1 and lines[0].startswith(age_hybrid.IDENTITY_PREFIX):
+        seed = age_hybrid.decode_identity(lines[0])
+        return Material("hybrid", age_hybrid.recipient_of(seed), age_hybrid.encode_identity(seed).encode())
     if len(lines) == 1 and lines[0].startswith(age_keys.RECIPIENT_PREFIX + "1"):
         return Material("x25519", age_keys.encode_recipient(age_keys.decode_recipient(lines[0])), b"")
     if len(lines) == 1 and lines[0].startswith(age_keys.IDENTITY_PREFIX):
@@ -125,14 +140,28 @@ def checked_name(name: str) -> str:
     return name
 
 
+def describe(name: str, material: Material) -> KeyInfo:
+    """What is shown of a new key. Raises GuardError `vault.name`."""
+    return KeyInfo(
+        checked_name(name),
+        material.type,
+        datetime.now(UTC).isoformat(timespec="seconds"),
+        fingerprint(material),
+        material.public,
+        bool(material.private),
+    )
+
+
 def fingerprint(material: Material) -> str:
     """The first 16 bytes of a SHA-256 in upper-case hexadecimal, in groups of four.
 
-    Over the DER SubjectPublicKeyInfo, so that other tools can recompute it; for a pseudonym key, which has no public
-    half, over an HMAC of a fixed text under it.
+    Over the DER SubjectPublicKeyInfo, so that other tools can recompute it; for a hybrid key, which has none, over its
+    1,216 bytes; for a pseudonym key, which has no public half, over an HMAC of a fixed text under it.
     """
     if material.type == "pseudonym":
         digest = hmac.digest(material.private, b"guardapp/fingerprint/pseudonym", "sha256")
+    elif material.type == "hybrid":
+        digest = hashlib.sha256(age_hybrid.decode_recipient(material.public)).digest()
     else:
         digest = hashlib.sha256(public_der(material.public)).digest()
     text = digest[:FINGERPRINT_BYTES].hex().upper()
@@ -167,10 +196,14 @@ def _read_pseudonym_key(text: str) -> bytes:
 def _read_pem(data: bytes) -> Material:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ed25519
 
     try:
         if b"PRIVATE KEY" in data.splitlines()[0]:
-            private = serialization.load_pem_private_key(data, password=None)
+            private = _load_private(data)
+            if isinstance(private, ed25519.Ed25519PrivateKey):
+                key = ssh_keys.x25519_private(private)
+                return Material("x25519", age_keys.recipient_of(key), age_keys.encode_identity(key).encode())
             return Material(_type_of(private.public_key()), _public_pem(private.public_key()), _private_pem(private))
         public = serialization.load_pem_public_key(data)
         return Material(_type_of(public), _public_pem(public), b"")
@@ -178,6 +211,29 @@ def _read_pem(data: bytes) -> Material:
         raise _unreadable("it is protected by a passphrase of its own") from None
     except (ValueError, UnsupportedAlgorithm):
         raise _unreadable("its PEM text is damaged or of a kind that is not known here") from None
+
+
+def _load_private(data: bytes) -> PrivateKeyTypes:
+    """A private key in PEM or OpenSSH's form. TypeError if it has a passphrase of its own."""
+    from cryptography.hazmat.primitives import serialization
+
+    if not data.startswith(b"-----BEGIN OPENSSH"):
+        return serialization.load_pem_private_key(data, password=None)
+    return serialization.load_ssh_private_key(data, password=None)
+
+
+def _read_ssh_public(data: bytes) -> Material:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ed25519
+
+    try:
+        public = serialization.load_ssh_public_key(data)
+    except (ValueError, UnsupportedAlgorithm):
+        raise _unreadable("its OpenSSH line is damaged or of a kind that is not known here") from None
+    if isinstance(public, ed25519.Ed25519PublicKey):
+        return Material("x25519", age_keys.encode_recipient(ssh_keys.x25519_public(public)), b"")
+    return Material(_type_of(public), _public_pem(public), b"")
 
 
 def _type_of(public: PublicKeyTypes) -> KeyType:
@@ -206,7 +262,7 @@ def _unreadable(why: str) -> GuardError:
     return GuardError(
         what="This key file cannot be read",
         why=why,
-        next="Choose an age identity, an age recipient, or a PEM file without a passphrase.",
+        next="Choose an age identity, an age recipient, or a PEM or OpenSSH key without a passphrase.",
         code="key.unreadable",
     )
 

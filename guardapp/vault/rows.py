@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -25,6 +26,9 @@ CREATE TABLE IF NOT EXISTS keys (
 );
 PRAGMA user_version = 1;
 """
+
+
+_RULE: Final = "rule/"
 
 
 def is_new(connection: sqlite3.Connection) -> bool:
@@ -77,6 +81,42 @@ def setting(connection: sqlite3.Connection, name: str) -> str:
     """A setting's text; "" for one that was never set."""
     row = connection.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
     return str(row[0]) if row else ""
+
+
+def rule(connection: sqlite3.Connection, folder: Path, name: str, vault_key: bytes | None) -> str:
+    """A rule's text; "" for none. With the vault key its authenticity is checked. Raises GuardError `vault.damaged`."""
+    text = setting(connection, f"{_RULE}{name}")
+    if not text:
+        return ""
+    try:
+        fields = json.loads(text)
+        value, seal = str(fields["value"]), base64.b64decode(fields["seal"])
+    except (ValueError, KeyError, TypeError):
+        raise damaged(folder, "a rule cannot be read") from None
+    if vault_key is not None and protections.decrypt(vault_key, seal, _rule_context(name, value)) is None:
+        raise damaged(folder, "a rule was changed")
+    return value
+
+
+def write_rule(connection: sqlite3.Connection, vault_key: bytes, name: str, value: str) -> None:
+    seal = base64.b64encode(protections.encrypt(vault_key, b"", _rule_context(name, value))).decode()
+    connection.execute(
+        "INSERT OR REPLACE INTO settings VALUES (?, ?)", (f"{_RULE}{name}", json.dumps({"value": value, "seal": seal}))
+    )
+
+
+def rules(connection: sqlite3.Connection, folder: Path, vault_key: bytes) -> dict[str, str]:
+    """Every rule by name, its authenticity checked. Raises GuardError `vault.damaged`."""
+    names = [str(row[0]) for row in connection.execute("SELECT name FROM settings ORDER BY name")]
+    return {
+        name.removeprefix(_RULE): rule(connection, folder, name.removeprefix(_RULE), vault_key)
+        for name in names
+        if name.startswith(_RULE)
+    }
+
+
+def _rule_context(name: str, value: str) -> bytes:
+    return json.dumps(["guardapp/vault/rule/1", name, value]).encode()
 
 
 def context(info: KeyInfo) -> bytes:

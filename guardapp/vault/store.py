@@ -17,7 +17,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -132,6 +131,8 @@ class Vault:
                     protection = protections.by_device(new_key, protections.make_device_key(self.folder))
                 for info, private in list(rows.opened(connection, self.folder, old_key)):
                     rows.add(connection, new_key, info, private)
+                for rule, value in rows.rules(connection, self.folder, old_key).items():
+                    rows.write_rule(connection, new_key, rule, value)
                 rows.write_protection(connection, protection)
                 self.audit.append("vault-protection-changed", protection=protection.kind)
             self._hold(new_key, protection.epoch)
@@ -275,6 +276,7 @@ class Vault:
             return f"“{info.name}” will no longer be recognised. Nothing else is lost; it can be imported again."
         return {
             "x25519": f"Files that only “{info.name}” can open will stay closed for ever.",
+            "hybrid": f"Files that only “{info.name}” can open will stay closed for ever.",
             "rsa": f"Files that only “{info.name}” can open will stay closed for ever.",
             "signing": f"Nothing more can be signed as “{info.name}”. Earlier signatures stay valid.",
             "pseudonym": f"Tokens made with “{info.name}” can never be turned back, and the same people will get other "
@@ -282,30 +284,34 @@ class Vault:
         }[info.type]
 
     def _add(self, name: str, material: Material, event: str) -> KeyInfo:
-        info = KeyInfo(
-            kinds.checked_name(name),
-            material.type,
-            datetime.now(UTC).isoformat(timespec="seconds"),
-            kinds.fingerprint(material),
-            material.public,
-            bool(material.private),
-        )
-        with self._guard, self._connected() as connection:
-            with transaction(connection):
-                vault_key = self._key(connection)
-                if connection.execute("SELECT 1 FROM keys WHERE name = ?", (info.name,)).fetchone():
-                    raise GuardError(
-                        what=f"The vault already has a key named “{info.name}”",
-                        why="names are unique, and a key is never overwritten",
-                        next="Choose another name, or delete the old key first.",
-                        code="vault.name-taken",
-                    )
-                rows.add(connection, vault_key, info, material.private)
-                self.audit.append(event, info.name, type=info.type, fingerprint=info.fingerprint)
-            self._keep_last_good(connection)
+        info = kinds.describe(name, material)
+        with self.writing() as (connection, vault_key):
+            if connection.execute("SELECT 1 FROM keys WHERE name = ?", (info.name,)).fetchone():
+                raise GuardError(
+                    what=f"The vault already has a key named “{info.name}”",
+                    why="names are unique, and a key is never overwritten",
+                    next="Choose another name, or delete the old key first.",
+                    code="vault.name-taken",
+                )
+            rows.add(connection, vault_key, info, material.private)
+            self.audit.append(event, info.name, type=info.type, fingerprint=info.fingerprint)
         return info
 
     # ------------------------------------------------------------------ the file
+
+    @contextmanager
+    def writing(self) -> Iterator[tuple[sqlite3.Connection, bytes]]:
+        """A durable change with the vault key, for this package. Raises GuardError `vault.locked`."""
+        with self._guard, self._connected() as connection:
+            with transaction(connection):
+                yield connection, self._key(connection)
+            self._keep_last_good(connection)
+
+    @contextmanager
+    def reading(self) -> Iterator[tuple[sqlite3.Connection, bytes | None]]:
+        """The file, and the vault key if it is unlocked, for this package."""
+        with self._guard, self._connected() as connection:
+            yield connection, None if self.locked else self._key(connection, count_as_use=False)
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:

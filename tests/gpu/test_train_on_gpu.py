@@ -8,7 +8,7 @@ import torch
 from guardapp.formats.models import build
 from guardapp.progress import Progress
 from guardapp.train import session as session_module
-from guardapp.train.clipping import ClippedSum, clipped_sum
+from guardapp.train.clipping import ClippedSum, Clipper, clipped_sum
 from guardapp.train.plan import Plan
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -30,13 +30,15 @@ def test_the_clipped_sum_is_that_of_the_cpu(architecture: str) -> None:
 def test_full_memory_halves_the_chunk_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
 
+    whole = Clipper.sum
+
     def full_above_16(*arguments: object, physical: int, **named: object) -> ClippedSum:
         sizes.append(physical)
         if physical > 16:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return clipped_sum(*arguments, physical=physical, **named)  # type: ignore[arg-type]
+        return whole(*arguments, physical=physical, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(session_module, "clipped_sum", full_above_16)
+    monkeypatch.setattr(Clipper, "sum", full_above_16)
     plan = Plan(
         architecture="cnn", examples=100, steps=10, batch=50, clip=0.5, learning_rate=0.1, optimizer="sgd", rate=0.5,
         divisor=50.0, loss_bound=3.0, ends=[10], noise=1.0, target=1.0, delta=1e-5, epsilons=[1.0],

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from guardapp.errors import GuardError
 from guardapp.seal import header
-from guardapp.seal.header import Stanza
+from guardapp.seal.stanzas import Stanza
 
 KEY = bytes(range(32))
 PRINTABLE = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=20)

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from guardapp.errors import GuardError
-from guardapp.formats import age_keys
-from guardapp.seal import hybrid, keys
+from guardapp.formats import age_hybrid, age_keys
+from guardapp.seal import keys
 
 FILE_KEY = os.urandom(32)
 
@@ -35,7 +35,7 @@ def test_age_rsa_and_hybrid_keys_are_read_and_fit_together(pair):
     texts = [
         age_keys.encode_recipient(pair.public),
         public_pem(rsa_key),
-        age_keys.bech32_encode("age1pq", hybrid.public_of(seed)),
+        age_keys.bech32_encode("age1pq", age_hybrid.public_of(seed)),
     ]
     files = [
         b"# a comment\n\n" + age_keys.encode_identity(pair.private).encode() + b"\r\n",

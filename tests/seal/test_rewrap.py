@@ -72,7 +72,7 @@ def test_who_has_no_key_cannot_add_anyone(sealed_checkpoint, stranger):
 
 def test_stanzas_of_unknown_kinds_are_kept(seal_bytes, pair, stranger):
     from guardapp.seal import header
-    from guardapp.seal.header import Stanza
+    from guardapp.seal.stanzas import Stanza
 
     path = seal_bytes(b"content")
     with open_sealed(path, [pair.identity]) as sealed:

@@ -17,6 +17,9 @@ from guardapp.seal import job, open_job
 from guardapp.seal.job import SealSpec
 from guardapp.seal.open_job import OpenSpec
 from guardapp.spec import KeyNeed
+from guardapp.vault.rules import RECOVERY_NEED
+
+NO_RECOVERY = KeyNeed(RECOVERY_NEED, "recipient")
 
 
 class Told(Silent):
@@ -49,8 +52,8 @@ def test_a_sealed_checkpoint_opens_again(model, out, pair, tmp_path):
     told = Told()
     public = age_keys.encode_recipient(pair.public).encode()
     spec = SealSpec(input=model, recipients=["archive"])
-    assert spec.keys() == [KeyNeed("archive", "public")]
-    result = job.run(spec, out, Progress(told, keys={"archive": public}))
+    assert spec.keys() == [KeyNeed("archive", "recipient"), NO_RECOVERY]
+    result = job.run(spec, out, Progress(told, keys={"archive": public, RECOVERY_NEED: b""}))
     assert told.stages == ["Encrypting", "Checking"]
     assert told.artifacts["sealed"] == out / "model.sealed"
     assert (result.tensors, result.content, result.verified, result.flushed) == (2, "safetensors", True, True)
@@ -74,7 +77,7 @@ def test_a_sealed_checkpoint_opens_again(model, out, pair, tmp_path):
 def test_other_files_keep_their_name(out, tmp_path, pair):
     (tmp_path / "table.csv").write_text("a,b\n1,2\n")
     spec = SealSpec(input=tmp_path / "table.csv", recipients=[age_keys.encode_recipient(pair.public)])
-    result = job.run(spec, out, Progress())
+    result = job.run(spec, out, Progress(keys={RECOVERY_NEED: b""}))
     assert (result.path, result.content, result.tensors) == ("table.csv.sealed", "file", None)
     assert open_job.opened_name(out / result.path) == "table.csv"
 
@@ -82,8 +85,8 @@ def test_other_files_keep_their_name(out, tmp_path, pair):
 def test_a_passphrase_comes_from_its_file_or_the_pipe(model, out, tmp_path):
     (tmp_path / "word").write_text("horse battery\n")
     spec = SealSpec(input=model, passphrase_file=tmp_path / "word")
-    assert spec.keys() == [] and spec.inputs() == [model]
-    job.run(spec, out, Progress())
+    assert spec.keys() == [NO_RECOVERY] and spec.inputs() == [model]
+    job.run(spec, out, Progress(keys={RECOVERY_NEED: b""}))
     opened = tmp_path / "opened"
     opened.mkdir()
     spec = OpenSpec(input=out / "model.sealed", passphrase="asked", output_name="m")
@@ -93,7 +96,7 @@ def test_a_passphrase_comes_from_its_file_or_the_pipe(model, out, tmp_path):
 
 def test_what_was_switched_off_is_recorded(model, out, pair):
     spec = SealSpec(input=model, recipients=[age_keys.encode_recipient(pair.public)], verify=False, flush=False)
-    result = job.run(spec, out, Progress())
+    result = job.run(spec, out, Progress(keys={RECOVERY_NEED: b""}))
     assert (result.verified, result.flushed, result.sha256) == (False, False, None)
 
 
@@ -103,10 +106,12 @@ def test_a_pickle_is_not_loaded_outside_the_worker_nor_sealed_unseen(out, tmp_pa
     (tmp_path / "a.safetensors").write_bytes(pickle.dumps({"w": 1}))
     spec = SealSpec(input=tmp_path / "a.safetensors", recipients=[age_keys.encode_recipient(pair.public)])
     with pytest.raises(GuardError) as error:
-        job.run(spec, out, Progress())
+        job.run(spec, out, Progress(keys={RECOVERY_NEED: b""}))
     assert error.value.code == "checkpoint.needs-child"
     assert not list(out.iterdir())
-    assert job.run(spec.model_copy(update={"convert": False}), out, Progress()).content == "file"
+    assert (
+        job.run(spec.model_copy(update={"convert": False}), out, Progress(keys={RECOVERY_NEED: b""})).content == "file"
+    )
 
 
 def test_a_spec_for_nobody_is_refused(model):

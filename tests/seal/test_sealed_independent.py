@@ -14,10 +14,11 @@ import unicodedata
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa, x25519
+from cryptography.hazmat.primitives.asymmetric import mlkem, padding, rsa, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
+from guardapp.seal.hybrid import HybridIdentity, HybridRecipient
 from guardapp.seal.recipients import (
     PassphraseIdentity,
     PassphraseRecipient,
@@ -51,6 +52,13 @@ class Keys:
     def __init__(self) -> None:
         self.curve = x25519.X25519PrivateKey.generate()
         self.curve_public = self.curve.public_key().public_bytes_raw()
+        self.seed = os.urandom(32)
+        expanded = hashlib.shake_256(self.seed).digest(96)
+        self.mlkem = mlkem.MLKEM768PrivateKey.from_seed_bytes(expanded[:64])
+        self.mlkem_curve = x25519.X25519PrivateKey.from_private_bytes(expanded[64:])
+        self.hybrid_public = (
+            self.mlkem.public_key().public_bytes_raw() + self.mlkem_curve.public_key().public_bytes_raw()
+        )
         self.rsa = rsa.generate_private_key(65537, 3072)
         der = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         self.rsa_tag = hashlib.sha256(self.rsa.public_key().public_bytes(*der)).digest()[:16]
@@ -71,6 +79,46 @@ def argon(passphrase: str, salt: bytes, log2: int, passes: int, lanes: int) -> b
     return kdf.derive(unicodedata.normalize("NFC", passphrase).encode())
 
 
+def xwing_shared(mlkem_shared: bytes, curve_shared: bytes, share: bytes, public: bytes) -> bytes:
+    """X-Wing's combiner: SHA3-256 over both secrets, the X25519 ciphertext and public key, and the label."""
+    return hashlib.sha3_256(mlkem_shared + curve_shared + share + public + b"\\.//^\\").digest()
+
+
+def hpke_key_and_nonce(shared: bytes) -> tuple[bytes, bytes]:
+    """RFC 9180, KeySchedule in base mode, for KEM 0x647a, HKDF-SHA256 (1) and ChaCha20-Poly1305 (3)."""
+    suite = b"HPKE" + struct.pack(">HHH", 0x647A, 1, 3)
+
+    def extract(salt: bytes, label: bytes, ikm: bytes) -> bytes:
+        return hmac.digest(salt or bytes(32), b"HPKE-v1" + suite + label + ikm, "sha256")
+
+    def expand(prk: bytes, label: bytes, info: bytes, length: int) -> bytes:
+        labelled = struct.pack(">H", length) + b"HPKE-v1" + suite + label + info
+        return hmac.digest(prk, labelled + b"\x01", "sha256")[:length]
+
+    context = b"\0" + extract(b"", b"psk_id_hash", b"") + extract(b"", b"info_hash", b"guard-sealed/1/mlkem768x25519")
+    secret = extract(shared, b"secret", b"")
+    return expand(secret, b"key", context, 32), expand(secret, b"base_nonce", context, 12)
+
+
+def hybrid_wrapped(file_key: bytes, keys: Keys) -> tuple[bytes, bytes]:
+    """The encapsulated key and the wrapped file key."""
+    mlkem_shared, encapsulated = keys.mlkem.public_key().encapsulate()
+    ephemeral = x25519.X25519PrivateKey.generate()
+    share = ephemeral.public_key().public_bytes_raw()
+    public = keys.mlkem_curve.public_key()
+    shared = xwing_shared(mlkem_shared, ephemeral.exchange(public), share, public.public_bytes_raw())
+    key, nonce = hpke_key_and_nonce(shared)
+    return encapsulated + share, ChaCha20Poly1305(key).encrypt(nonce, file_key, None)
+
+
+def hybrid_unwrapped(enc: bytes, body: bytes, keys: Keys) -> bytes:
+    share = enc[1088:]
+    curve_shared = keys.mlkem_curve.exchange(x25519.X25519PublicKey.from_public_bytes(share))
+    public = keys.mlkem_curve.public_key().public_bytes_raw()
+    key, nonce = hpke_key_and_nonce(xwing_shared(keys.mlkem.decapsulate(enc[:1088]), curve_shared, share, public))
+    return ChaCha20Poly1305(key).decrypt(nonce, body, None)
+
+
 def unwrapped(arguments: list[bytes], body: bytes, keys: Keys) -> bytes:
     kind = arguments[0]
     if kind == b"X25519":
@@ -80,6 +128,8 @@ def unwrapped(arguments: list[bytes], body: bytes, keys: Keys) -> bytes:
     elif kind == b"RSA-OAEP":
         assert unb64(arguments[1]) == keys.rsa_tag
         return keys.rsa.decrypt(body, OAEP)
+    elif kind == b"mlkem768x25519":
+        return hybrid_unwrapped(unb64(arguments[1]), body, keys)
     else:
         assert kind == b"argon2id"
         key = argon(PASSPHRASE, unb64(arguments[1]), *map(int, arguments[2:]))
@@ -123,11 +173,13 @@ def write_by_hand(plain: bytes, keys: Keys) -> bytes:
     shared = ephemeral.exchange(keys.curve.public_key())
     wrap = ChaCha20Poly1305(hkdf(shared, share + keys.curve_public, b"guard-sealed/1/X25519"))
     salt = os.urandom(16)
+    enc, wrapped_hybrid = hybrid_wrapped(file_key, keys)
     wrap_passphrase = ChaCha20Poly1305(argon(PASSPHRASE, salt, 10, 1, 1))
     stanzas = [
         (b"content file", b""),
         (b"some-future-kind a b", os.urandom(100)),
         (b"X25519 " + b64(share), wrap.encrypt(bytes(12), file_key, None)),
+        (b"mlkem768x25519 " + b64(enc), wrapped_hybrid),
         (b"RSA-OAEP " + b64(keys.rsa_tag), keys.rsa.public_key().encrypt(file_key, OAEP)),
         (b"argon2id " + b64(salt) + b" 10 1 1", wrap_passphrase.encrypt(bytes(12), file_key, None)),
     ]
@@ -155,6 +207,7 @@ def test_an_independent_reader_opens_what_we_seal_with_every_recipient(nbytes, k
     plain = os.urandom(nbytes)
     (tmp_path / "plain").write_bytes(plain)
     recipients = [X25519Recipient(keys.curve_public), RsaRecipient(keys.rsa.public_key())]
+    recipients.append(HybridRecipient(keys.hybrid_public))
     if nbytes == 1:
         recipients.append(PassphraseRecipient(PASSPHRASE))
     write_sealed(tmp_path / "plain", tmp_path / "sealed", recipients, flush=False)
@@ -168,6 +221,7 @@ def test_we_open_what_an_independent_writer_seals_with_every_key(nbytes, keys, t
     plain = os.urandom(nbytes)
     (tmp_path / "sealed").write_bytes(write_by_hand(plain, keys))
     identities = [X25519Identity(keys.curve.private_bytes_raw()), RsaIdentity(keys.rsa), PassphraseIdentity(PASSPHRASE)]
+    identities.append(HybridIdentity(keys.seed))
     for number, identity in enumerate(identities):
         open_to_file(tmp_path / "sealed", tmp_path / f"{number}", [identity], flush=False)
         assert (tmp_path / f"{number}").read_bytes() == plain

@@ -35,7 +35,10 @@ class Centre(nn.Module):
             "0 (InstanceNorm2d)",
             "track_running_stats",
         ),
-        ([nn.Linear(4, 3), Centre()], (4,), "model (Sequential)", "by itself"),
+        ([nn.Linear(4, 3), Centre()], (4,), "1 (Centre)", "by itself"),
+        ([nn.Linear(4, 3), nn.Sequential(nn.Tanh(), Centre()), nn.Linear(3, 3)], (4,), "1.1 (Centre)", "by itself"),
+        ([nn.Embedding(4, 3, max_norm=1.0)], (4,), "0 (Embedding)", "max_norm"),
+        ([nn.Embedding(4, 3, scale_grad_by_freq=True)], (4,), "0 (Embedding)", "scale_grad_by_freq"),
         ([nn.Flatten()], (4,), "model (Sequential)", "Unfreeze"),
     ],
 )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from guardapp.train.noise import PrivateRandom
+from guardapp.train.noise import GRID_BITS, FastRandom, PrivateRandom, on_grid
 
 Z = 6.2  # two-sided normal tail below 1e-9
 
@@ -25,7 +25,7 @@ def test_gaussians_have_the_moments_and_shape_of_a_standard_normal() -> None:
 
 def test_neighbouring_gaussians_are_not_correlated() -> None:
     values = PrivateRandom().gaussians(300_000)
-    for lag in (1, 2, 3, 4, 1 << 15, 1 << 16):
+    for lag in (1, 2, 3, 4, 1 << 13, 1 << 14, 1 << 15, 1 << 16):  # a quarter of a block, and blocks, among them
         product = values[:-lag] * values[lag:]
         assert abs(product.mean()) < Z / np.sqrt(len(product))
 
@@ -66,3 +66,27 @@ def test_two_sources_never_repeat_each_other() -> None:
 def test_the_key_cannot_be_stored() -> None:
     with pytest.raises(TypeError):
         pickle.dumps(PrivateRandom())
+
+
+def test_the_four_sums_of_a_block_are_independent_in_their_squares_too() -> None:
+    values = PrivateRandom().gaussians(1 << 15).reshape(4, -1) ** 2 - 1
+    for one in range(4):
+        for other in range(one):
+            # the product of two squares less one has variance 4
+            assert abs((values[one] * values[other]).mean()) < Z * 2 / np.sqrt(values.shape[1])
+
+
+def test_the_fast_generator_has_the_same_distribution() -> None:
+    values = FastRandom().gaussians(200_000)
+    assert np.sqrt(len(values)) * stats.kstest(values, "norm").statistic < 3.28
+    sizes = np.array([len(FastRandom().poisson_sample(50, 0.2)) for _ in range(2000)])
+    assert abs(sizes.mean() - 10) < Z * np.sqrt(8 / 2000) and abs(sizes.var() / 8 - 1) < Z * np.sqrt(2.6 / 2000)
+
+
+@pytest.mark.parametrize("deviation", [1e-6, 0.7, 1.0, 3e5])
+def test_values_are_rounded_to_a_grid_that_depends_on_the_noise_alone(deviation: float) -> None:
+    values = np.random.default_rng(1).normal(size=1000) * deviation
+    rounded = on_grid(values.copy(), deviation)
+    step = 2.0 ** (np.floor(np.log2(deviation)) - GRID_BITS)
+    assert (rounded / step == np.rint(rounded / step)).all() and (abs(rounded - values) <= step / 2).all()
+    assert 2.0 ** -(GRID_BITS + 1) <= step / deviation <= 2.0**-GRID_BITS

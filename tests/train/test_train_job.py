@@ -175,7 +175,7 @@ def test_no_key_or_seed_of_noise_is_among_the_saved_state(folder: Path) -> None:
 
     with safe_open(folder / "resume" / "state.safetensors", framework="np") as file:
         assert set(file.metadata()) == {"steps", "unused", "lost", "history"}
-        assert {name.split(".")[0] for name in file.keys()} == {"weight", "first", "taken"}
+        assert {name.split(".")[0] for name in file.keys()} == {"weight", "first", "taken", "clip"}
 
 
 def test_a_paused_run_goes_on_and_costs_what_an_uninterrupted_one_does(folder: Path) -> None:
@@ -326,6 +326,73 @@ def test_the_card_says_which_inputs_are_numbers_and_the_user_may_do_without_knot
     assert load_model(folder / "plain").card.options["knots"] == 0
 
 
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        ({"clipping": "per-layer"}, "clipped layer by layer, to norm 2 in all"),
+        ({"clipping": "automatic"}, "scaled to at most norm 2"),
+        ({"clipping": "adaptive"}, "followed a noisy count, whose cost is part of ε"),
+        ({"optimizer": "adam", "noise_correction": True, "weight_decay": 0.01}, "clipped to norm 2"),
+        ({"averaging": 0.9, "schedule": "cosine", "label_smoothing": 0.1}, "clipped to norm 2"),
+        ({"generator": "fast"}, "fast generator that is not cryptographic"),
+    ],
+)
+def test_every_method_learns_stays_within_its_budget_and_is_stated(
+    folder: Path, method: dict[str, object], said: str
+) -> None:
+    rate = 0.1 if "optimizer" in method else None
+    spec = make_spec(folder, method=method, learning_rate=rate)
+    report = train_in(folder, "out", spec, Silent())
+    statement: dict[str, object] = report["statement"]  # type: ignore[assignment]
+    assert report["test_accuracy"] > 0.8 and report["epsilon"] <= 4.0  # type: ignore[operator]
+    assert said in " ".join(statement["words"])  # type: ignore[arg-type]
+    assert statement["method"] == spec.method.model_dump()
+    assert statement["generator_is_cryptographic"] == (method.get("generator") != "fast")
+    shares = [statement[f"{name}_noise_multiplier"] for name in ("gradient", "loss", "count")]
+    spent = sum(value**-2 for value in shares if value is not None)  # type: ignore[operator]
+    assert spent == pytest.approx(report["noise_multiplier"] ** -2)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("method", [{"clipping": "adaptive"}, {"averaging": 0.9, "optimizer": "adam"}])
+def test_a_resumed_run_goes_on_with_its_norm_and_its_average(folder: Path, method: dict[str, object]) -> None:
+    spec = make_spec(folder, method=method)
+    with pytest.raises(Paused):
+        train_in(folder, "paused", spec, At(20, pause=True))
+    from safetensors.torch import load_file
+
+    kept = load_file(folder / "resume" / "state.safetensors")
+    seen: list[session_module.Session] = []
+    restore = session_module.Session._restore
+
+    def watched(self: session_module.Session) -> None:
+        restore(self)
+        seen.append(self)
+        assert self._clip == float(kept["clip"])
+        for name, tensor in (self._average.state() if self._average else {}).items():
+            assert torch.equal(tensor, kept[name])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session_module.Session, "_restore", watched)
+        train_in(folder, "out", spec, Silent())
+    assert len(seen) == 1 and balance(spec).runs[0].reserved == 40
+
+
+def test_clipping_without_noise_is_called_no_guarantee(folder: Path) -> None:
+    report = train_in(folder, "out", make_spec(folder, privacy=None, clip=1.0), Silent())
+    words = report["statement"]["words"]  # type: ignore[index]
+    assert report["statement"]["guarantee"] == "none" and "without noise: that is no guarantee" in words[1]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("changes", [{"method": {"views": 3}}, {"method": {"clipping": "adaptive"}, "privacy": None}])
+def test_a_method_that_cannot_work_is_refused_before_anything_is_charged(
+    folder: Path, changes: dict[str, object]
+) -> None:
+    spec = make_spec(folder, **changes)
+    with pytest.raises(GuardError) as error:
+        train_in(folder, "out", spec, Silent())
+    assert error.value.code == "train.method" and not balance(spec).runs
+
+
 def test_training_without_privacy_says_so_everywhere_and_charges_nothing(folder: Path) -> None:
     spec = make_spec(folder, privacy=None)
     report = train_in(folder, "out", spec, Silent())
@@ -355,6 +422,9 @@ def test_a_derived_schema_is_recorded_as_not_covered(folder: Path) -> None:
         {"recipe": "magic"},
         {"max_examples": 7},
         {"typo": 1},
+        {"method": {"clipping": "none"}},
+        {"method": {"optimizer": "sgd", "noise_correction": True}},
+        {"method": {"averaging": 1.0}},
     ],
 )
 def test_a_spec_that_cannot_be_private_is_refused(folder: Path, changes: dict[str, object]) -> None:

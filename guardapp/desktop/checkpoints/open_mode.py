@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from guardapp.spec import Spec
     from guardapp.vault.keys import KeyInfo
 
-_STANZA = {"x25519": "X25519", "rsa": "RSA-OAEP"}
+_STANZA = {"x25519": "X25519", "hybrid": "mlkem768x25519", "rsa": "RSA-OAEP"}
 """The kind of recipient that a vault key of a type opens."""
 
 
@@ -45,7 +45,7 @@ class OpenMode(Mode):
         self.start.dropped.connect(self.open_file)
         self.start.zone.choose.connect(
             lambda: services.choose_file(
-                self.open_file, "Choose a sealed file", "Sealed files (*.sealed);;All files (*)"
+                self.open_file, "Choose a sealed file", "Sealed files (*.sealed *.age);;All files (*)"
             )
         )
         self._make_settings()
@@ -88,9 +88,13 @@ class OpenMode(Mode):
             "A key that is not in the vault", self.key_file, "An age identity, or an RSA key in PEM."
         )
         self._passphrase_field = Field("A file whose first line is the passphrase", self.passphrase, _FROM_FILE)
+        self.typed = TextField("Passphrase", secret=True)
+        self.typed.textChanged.connect(self.moved)
+        self._typed_field = Field("Passphrase", self.typed, _TYPED)
         keys.body.addLayout(self._at_hand)
         keys.body.addLayout(self._ticks)
         keys.body.addWidget(self._key_field)
+        keys.body.addWidget(self._typed_field)
         keys.body.addWidget(self._passphrase_field)
         where = Card("Where the result goes")
         self.output = TextField("Name of the opened file")
@@ -125,6 +129,7 @@ class OpenMode(Mode):
         self.start.show_error(None)
         for field in (self.key_file, self.passphrase):
             field.set_path(None)
+        self.typed.clear()
         self.session.ask({"do": "look", "path": str(path)}, self._looked, self._refused)
         self.moved.emit()
 
@@ -148,7 +153,8 @@ class OpenMode(Mode):
             line.put(value)
             self._facts.addWidget(line)
         self._chips.fill(kind_chips(sealed["recipients"]))
-        self._passphrase_field.setVisible("argon2id" in sealed["recipients"])
+        for field in (self._typed_field, self._passphrase_field):
+            field.setVisible(bool({"argon2id", "scrypt"} & set(sealed["recipients"])))
         self.output.setText(sealed["opened_name"])
         self._folder.say("New folder: {folder}", folder=str(self.services.jobs.new_folder(self._job_name())))
         self._show_keys()
@@ -169,7 +175,7 @@ class OpenMode(Mode):
             clear(self._at_hand)
             self.ticks = {}
             for key in keys:
-                tick = Tick("{key} · {kind}", key=key.name, kind="age" if key.type == "x25519" else "RSA")
+                tick = Tick("{key} · {kind}", key=key.name, kind="RSA" if key.type == "rsa" else "age")
                 tick.setChecked(True)
                 tick.toggled.connect(self.moved)
                 self.ticks[key.name] = tick
@@ -202,7 +208,7 @@ class OpenMode(Mode):
         return [name for name, tick in self.ticks.items() if tick.isChecked()]
 
     def _why_not(self) -> str:
-        if not (self._chosen() or self.key_file.path or self.passphrase.path):
+        if not (self._chosen() or self.key_file.path or self.passphrase.path or self.typed.text()):
             return "Choose at least one key to try."
         if not self.output.text().strip() or any(letter in self.output.text() for letter in "/\\\0"):
             return "Give the opened file a name without slashes."
@@ -226,9 +232,11 @@ class OpenMode(Mode):
             "private_keys": self._chosen(),
             "identity_files": [str(self.key_file.path)] if self.key_file.path else [],
             "passphrase_file": str(self.passphrase.path) if self.passphrase.path else None,
+            "passphrase": self.services.typed.keep(self.typed.text()) if self.typed.text() else "",
             "output_name": self.output.text().strip(),
             "name": self._job_name(),
         }
+        self.typed.clear()
         self.running.wait()
         self.show_part(self.running)
         self.queue(lambda: _spec(document))
@@ -312,7 +320,8 @@ def _spec(document: dict[str, Any]) -> Spec:
     return lookup("open").spec.model_validate(document)
 
 
-_FROM_FILE = "It is never typed here, so that it cannot end up in the queue. Delete the file afterwards."
+_TYPED = "It stays in this window's memory: it is written nowhere, and forgotten when the window is closed."
+_FROM_FILE = "Delete the file afterwards."
 
 
 def _not_sealed(name: str) -> tuple[str, str, str, str]:

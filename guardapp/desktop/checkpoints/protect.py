@@ -136,11 +136,6 @@ class ProtectMode(Mode):
         self.start.show_error(error)
 
     def _looked(self, seen: dict[str, Any]) -> None:
-        if seen["kind"] == "folder":
-            from guardapp.errors import GuardError
-
-            self._refused(GuardError(*_FOLDER))
-            return
         self._seen = seen
         can_convert = bool(seen["converts"])
         self.convert.setEnabled(can_convert)
@@ -150,7 +145,8 @@ class ProtectMode(Mode):
             self.tensors.show_nothing("Reading the list of tensors", "")
             self.session.ask({"do": "tensors", "path": str(self.path)}, self._listed, self._not_listed)
         else:
-            self.tensors.show_nothing("No tensors to show", "This is no checkpoint. It is sealed as it is.")
+            why = "It is a folder." if seen["kind"] == "folder" else "This is no checkpoint. It is sealed as it is."
+            self.tensors.show_nothing("No tensors to show", why)
         self.moved.emit()
 
     def _listed(self, found: dict[str, Any]) -> None:
@@ -214,6 +210,7 @@ class ProtectMode(Mode):
         document = {
             "input": str(self.path),
             "recipients": self.recipients.texts,
+            "passphrase": self.recipients.typed,
             "convert": self.convert.isChecked(),
             "verify": self.verify.isChecked(),
             "flush": self.flush.isChecked(),
@@ -337,13 +334,8 @@ _CONVERT_HELP = "The checkpoint is loaded safely and only its tensors are kept, 
 _NO_CONVERT = {
     "safetensors": "It is safetensors already: nothing in it can run.",
     "sealed": "It is sealed already; it would be sealed once more.",
+    "folder": "A folder becomes one sealed archive of its files; links are left out.",
     "other": "This is no checkpoint. It is sealed as it is.",
 }
 _VERIFY_HELP = "Every byte is decrypted again and compared before the file is kept. Takes about as long again."
 _FLUSH_HELP = "The job ends only when the system says that the file would survive a power cut."
-_FOLDER = (
-    "A folder cannot be sealed",
-    "one file is sealed at a time",
-    "Choose a file inside it, or pack the folder into an archive first.",
-    "seal.folder",
-)

@@ -1,4 +1,4 @@
-"""Who will be able to open it: chips, and three ways to add one: a vault key, a pasted key, a key file."""
+"""Who will be able to open it: chips, and four ways to add one: a vault key, a pasted key, a key file, a passphrase."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QWidget
 
 from guardapp.desktop.checkpoints.flow import Flow
-from guardapp.desktop.i18n import Key, call_it
+from guardapp.desktop.i18n import Key, call_it, tr
 from guardapp.desktop.kit import Button, Card, Chip, Choice, Combo, Field, IconLabel, Label, TextField, row
+from guardapp.desktop.typed_secrets import PREFIX
 
 if TYPE_CHECKING:
     from guardapp.desktop.child_session import ChildSession
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
     from guardapp.errors import GuardError
     from guardapp.vault.keys import KeyInfo
 
-SEALING_TYPES = ("x25519", "rsa")
+SEALING_TYPES = ("x25519", "hybrid", "rsa")
 KIND_WORDS = {
     "X25519": "age key",
     "mlkem768x25519": "Hybrid age key",
     "RSA-OAEP": "RSA key",
     "argon2id": "Passphrase",
+    "scrypt": "Passphrase",
 }
 """What a recipient's stanza is for, an English key."""
 
@@ -35,7 +37,7 @@ _PATH_ENDINGS = (".pem", ".pub", ".txt")
 class Recipient(NamedTuple):
     """Somebody who may open it.
 
-    text:  as the spec takes it: a vault key's name, `age1…` or PEM
+    text:  as the spec takes it: a vault key's name, `age1…` or PEM, or the handle of a typed passphrase
     label: on the chip
     mine:  the private half is in the vault
     """
@@ -61,7 +63,7 @@ def short(text: str) -> str:
 
 def kind_chips(kinds: Sequence[str]) -> list[QWidget]:
     """What a sealed file tells of its recipients: only for what kind of key each is."""
-    icons = {"argon2id": "ph.lock-key", "RSA-OAEP": "ph.key"}
+    icons = {"argon2id": "ph.lock-key", "scrypt": "ph.lock-key", "RSA-OAEP": "ph.key"}
     made: list[QWidget] = []
     for kind in dict.fromkeys(kinds):
         count = sum(one == kind for one in kinds)
@@ -97,10 +99,12 @@ class RecipientsCard(Card):
         self.add.clicked.connect(self._add_pasted)
         self.file = Button("Key file…", icon="ph.folder-open")
         self.file.clicked.connect(lambda: services.choose_file(self.add_file, "Choose a public key: age or PEM"))
+        self.passphrase = Button("Passphrase…", icon="ph.lock-key")
+        self.passphrase.clicked.connect(self._ask_passphrase)
         self.body.addWidget(self.flow)
         self.body.addWidget(self.nobody)
         self.body.addWidget(self.locked_out)
-        first = row(self.vault_keys, self.new_key, None)
+        first = row(self.vault_keys, self.new_key, self.passphrase, None)
         first.setStretch(0, 100)
         second = row(self.pasted, self.add, self.file)
         second.setStretch(0, 1)
@@ -117,8 +121,13 @@ class RecipientsCard(Card):
 
     @property
     def texts(self) -> list[str]:
-        """For the spec."""
-        return [recipient.text for recipient in self.chosen]
+        """The keys, for the spec."""
+        return [recipient.text for recipient in self.chosen if not recipient.text.startswith(PREFIX)]
+
+    @property
+    def typed(self) -> str:
+        """The handle of the typed passphrase, for the spec; "" for none."""
+        return next((recipient.text for recipient in self.chosen if recipient.text.startswith(PREFIX)), "")
 
     def begin(self) -> None:
         """For a new file: oneself, where the vault has a key, so that nobody locks himself out by accident."""
@@ -127,7 +136,7 @@ class RecipientsCard(Card):
 
     def put(self, recipient: Recipient) -> None:
         """Add one, once."""
-        if recipient.text not in self.texts:
+        if all(recipient.text != one.text for one in self.chosen):
             self.chosen.append(recipient)
             self._show()
             self.changed.emit()
@@ -152,6 +161,7 @@ class RecipientsCard(Card):
         self.locked_out.setVisible(bool(chips) and not any(one.mine for one in self.chosen))
         text = "1 recipient" if len(chips) == 1 else "{n} recipients"
         self.note.say(text, n=len(chips)) if chips else self.note.put("")
+        self.passphrase.setEnabled(not self.typed)
         self._offer()
 
     def _offer(self) -> None:
@@ -193,6 +203,14 @@ class RecipientsCard(Card):
             ask_new_key(self.window(), self._services.vault)
 
         self._services.vault.unlocked(ask)
+
+    def _ask_passphrase(self) -> None:
+        from guardapp.desktop.checkpoints.passphrase_sheet import ask_recipient_passphrase
+
+        def use(passphrase: str) -> None:
+            self.put(Recipient(self._services.typed.keep(passphrase), tr("Passphrase"), "ph.lock-key", mine=True))
+
+        ask_recipient_passphrase(self.window(), use)
 
     def _add_pasted(self) -> None:
         text = self.paste.text().strip()
