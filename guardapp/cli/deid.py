@@ -13,6 +13,7 @@ from guardapp.cli.vault_access import passphrase_options, unlocked_vault
 from guardapp.errors import GuardError, from_os_error
 
 _FILE = click.Path(path_type=Path)
+_TABLE = click.option("--table", help="Which sheet of a workbook or table of a database, if there are several.")
 
 
 @click.group()
@@ -28,8 +29,9 @@ def deid() -> None:
 
 @deid.command("profile")
 @click.argument("file", type=_FILE)
+@_TABLE
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def profile_(file: Path, as_json: bool) -> None:
+def profile_(file: Path, table: str | None, as_json: bool) -> None:
     """Show each column's type, suggested role, kinds of identifiers and why.
 
     \b
@@ -38,11 +40,13 @@ def profile_(file: Path, as_json: bool) -> None:
     """
     from guardapp.deid.profile import profile
 
-    found = profile(file)
+    found = profile(file, table=table)
     if as_json:
         print_json(found.model_dump())
         return
     print(f"{found.path}: {found.rows:,} rows, {len(found.columns)} columns")
+    if found.format == "csv":
+        print(_how_written(file))
     if found.sampled < found.rows:
         print(f"Counts are exact; identifiers were looked for in an even sample of {found.sampled:,} rows.")
     print()
@@ -55,8 +59,9 @@ def profile_(file: Path, as_json: bool) -> None:
 
 @deid.command("policy")
 @click.argument("file", type=_FILE)
+@_TABLE
 @click.option("-o", "--output", type=_FILE, help="Where to write it; otherwise it is printed.")
-def policy_(file: Path, output: Path | None) -> None:
+def policy_(file: Path, table: str | None, output: Path | None) -> None:
     """Write a commented starting policy for a table.
 
     \b
@@ -66,7 +71,7 @@ def policy_(file: Path, output: Path | None) -> None:
     from guardapp.deid.profile import profile
     from guardapp.deid.starting_policy import starting_text
 
-    text = starting_text(profile(file))
+    text = starting_text(profile(file, table=table))
     if output is None:
         print(text, end="")
         return
@@ -82,18 +87,42 @@ def policy_(file: Path, output: Path | None) -> None:
 @click.argument("file", type=_FILE)
 @click.option("--policy", "policy", type=_FILE, required=True, help="The policy file.")
 @click.option("--out", type=_FILE, required=True, help="Folder for the results; made if it is not there.")
+@_TABLE
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["csv", "parquet", "jsonl", "xlsx", "sqlite"]),
+    help="Format of the result; otherwise that of the input.",
+)
+@click.option(
+    "--order",
+    type=click.Choice(["keep", "shuffle"]),
+    default="keep",
+    show_default=True,
+    help="Rows in their order, or in a secret random one: an order can tell who is who to someone who has seen the "
+    "original list.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def run_(file: Path, policy: Path, out: Path, as_json: bool) -> None:
+def run_(
+    file: Path, policy: Path, out: Path, table: str | None, format_: str | None, order: str, as_json: bool
+) -> None:
     """Protect a table by a policy; what it guarantees is counted again in the written file.
 
     \b
     Example:
       guardapp deid run clinic.csv --policy policy.yaml --out protected
+      guardapp deid run clinic.xlsx --table 2024 --policy policy.yaml --format parquet --order shuffle --out protected
     """
     from guardapp.cli.single import run_single
-    from guardapp.deid.job import DeidSpec
+    from guardapp.deid.job import DeidSpec, Output
 
-    spec = DeidSpec(name=file.name[:120], input=file.absolute(), policy=policy.absolute())
+    spec = DeidSpec(
+        name=file.name[:120],
+        input=file.absolute(),
+        table=table,
+        policy=policy.absolute(),
+        output=Output.model_validate({"format": format_, "order": order}),
+    )
     # what is wrong with the policy or the table is said before a worker is started
     spec.read_policy()
     result = run_single(spec, out, as_json=as_json)
@@ -109,7 +138,13 @@ def run_(file: Path, policy: Path, out: Path, as_json: bool) -> None:
 @deid.command("reveal")
 @click.argument("file", type=_FILE)
 @click.option("--policy", "policy", type=_FILE, required=True, help="The policy that the file was protected with.")
-@click.option("-o", "--output", type=_FILE, required=True, help="The new file (.csv, .csv.gz or .parquet).")
+@click.option(
+    "-o",
+    "--output",
+    type=_FILE,
+    required=True,
+    help="The new file (.csv, .csv.gz, .jsonl, .parquet, .xlsx or .sqlite).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @passphrase_options
 def reveal_(
@@ -153,6 +188,7 @@ def reveal_(
 
 @deid.command("check")
 @click.argument("file", type=_FILE)
+@_TABLE
 @click.option("--quasi", required=True, help="Columns that an outsider may know, separated by commas.")
 @click.option("--sensitive", default="", help="Columns that must not be learnt, separated by commas.")
 @click.option("--k", "least_k", type=click.IntRange(min=1), help="Exit with 1 if k is smaller than this.")
@@ -161,6 +197,7 @@ def reveal_(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def check_(
     file: Path,
+    table: str | None,
     quasi: str,
     sensitive: str,
     least_k: int | None,
@@ -184,7 +221,7 @@ def check_(
             "Name one with --sensitive.",
             "check.no-sensitive",
         )
-    found = measure(file, _names(quasi), private, least_k or 2)
+    found = measure(file, _names(quasi), private, least_k or 2, table=table)
     failed = []
     if least_k is not None and found.k < least_k:
         failed.append(f"k is {found.k}, asked for at least {least_k}")
@@ -207,6 +244,21 @@ def check_(
         for reason in failed:
             print(f"Does not hold: {reason}")
     return 1 if failed else 0
+
+
+def _how_written(file: Path) -> str:
+    """What was found out about a CSV file, in one line."""
+    from guardapp.formats.tables import CsvTable, open_table
+
+    table = open_table(file)
+    if not isinstance(table, CsvTable):
+        return ""
+    delimiter = {"\t": "tab"}.get(table.delimiter, table.delimiter)
+    header = "names in the first line" if table.dialect.header else "no names in the first line"
+    commas = ", ".join(table.decimal_commas())
+    return f"CSV: delimiter {delimiter}, {table.encoding}, {header}" + (
+        f", decimal comma in {commas}" if commas else ""
+    )
 
 
 def _names(text: str) -> list[str]:

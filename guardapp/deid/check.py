@@ -65,9 +65,10 @@ def measure(
     sensitive: list[str],
     asked_k: int = 2,
     on_rows: Callable[[int], None] = lambda rows: None,
+    table: str | None = None,
 ) -> Measured:
     """Measure the file at `path`. GuardError `check.column-unknown` and what reading it can raise."""
-    return measure_table(open_table(path), quasi, sensitive, asked_k, on_rows)
+    return measure_table(open_table(path, table=table), quasi, sensitive, asked_k, on_rows)
 
 
 def measure_table(

@@ -4,30 +4,48 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from guardapp.deid.policy import Policy, load_policy
 from guardapp.errors import GuardError, from_os_error
 from guardapp.progress import Progress
-from guardapp.spec import REFERENCE, InputPath, KeyNeed, Result, Spec
+from guardapp.spec import REFERENCE, InputPath, KeyNeed, Part, Result, Spec
 
 if TYPE_CHECKING:
     from guardapp.deid.check import Measured
     from guardapp.deid.protect import CellCounts, Recoded
-    from guardapp.formats.tables import Table
+    from guardapp.formats.tables import Format, Table
 
 
 WRITE_ROWS = 16_384
 """Rows written between two looks at whether the job should stop: a quarter of a second of pseudonyms and text rules."""
 
 
+class Output(Part):
+    """How the result is written."""
+
+    format: Literal["csv", "parquet", "jsonl", "xlsx", "sqlite"] | None = Field(
+        None, description="The format of the result; otherwise that of the input."
+    )
+    order: Literal["keep", "shuffle"] = Field(
+        "keep",
+        description="Rows in their order, or in a secret random one: an order can tell who is who to someone who has "
+        "seen the original list.",
+    )
+
+
 class DeidSpec(Spec, kind="deid"):
     """Protect a table: cover or replace what names people, group what describes them."""
 
-    input: InputPath = Field(description="The table to protect: CSV or Parquet. It is read, never changed.")
+    input: InputPath = Field(
+        description="The table to protect: CSV, JSON Lines, Parquet, XLSX or SQLite. It is read, never changed."
+    )
+    table: str | None = Field(None, description="Which sheet of a workbook or table of a database, if several.")
+    output: Output = Field(default_factory=Output, description="How the result is written.")
     policy: Policy | InputPath = Field(
         description="What happens to every column and which guarantees must hold: a policy file, or the same in place."
     )
@@ -72,11 +90,12 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
         recode,
     )
     from guardapp.deid.report import write_report
+    from guardapp.formats.row_order import shuffled
     from guardapp.formats.tables import open_table, write_table
 
     policy = spec.read_policy()
     refuse_later(policy)
-    table = open_table(spec.input)
+    table = open_table(spec.input, table=spec.table)
     check_columns(policy, table)
     schema = protected_schema(policy, table)
     if not schema.names:
@@ -90,23 +109,23 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
     progress.facts(rows=rows, columns=len(table.columns))
     recoded = recode(policy, coded, progress)
     counts = CellCounts()
-    target = out / table.path.name
-    with progress.stage("Writing", total=rows) as stage:
-        written = write_table(
-            target,
-            protected_batches(
-                policy,
-                table.batches(rows=WRITE_ROWS),
-                schema,
-                recoded,
-                progress.key(policy.key) if policy.needs_key else None,
-                counts,
-                stage.advance,
-            ),
-            schema=schema,
-            format=table.format,
-            delimiter=table.delimiter or ",",
+    form = spec.output.format or table.format
+    target = out / _name(table, form)
+    with progress.stage("Writing", total=rows) as stage, ExitStack() as parts:
+        batches = protected_batches(
+            policy,
+            table.batches(rows=WRITE_ROWS),
+            schema,
+            recoded,
+            progress.key(policy.key) if policy.needs_key else None,
+            counts,
+            stage.advance,
         )
+        if spec.output.order == "shuffle":
+            batches = parts.enter_context(
+                closing(shuffled(batches, schema, rows, out / ".shuffle", progress.checkpoint))
+            )
+        written = write_table(target, batches, schema=schema, format=form, delimiter=table.delimiter or ",")
     if written.rows != rows:
         raise GuardError(
             f"{spec.input.name} has changed while it was read",
@@ -114,8 +133,11 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
             "Run it again when nothing writes to the file any more.",
             "deid.file-changed",
         )
-    measured = _verify(policy, table, target, schema.names, rows, progress)
+    # the file is ours, so how it is written is known and need not be guessed
+    own = {"encoding": "utf-8", "delimiter": table.delimiter or ",", "header": True} if form == "csv" else {}
+    measured = _verify(policy, target, own, schema.names, rows, progress)
     report = _report(policy, table, recoded, counts, measured, written.escaped)
+    report["output"] = {"format": form, "order": spec.output.order, "encoding": "utf-8"}
     policy = _with_own_hierarchies(policy, out)
     copy = out / "policy.yaml"
     try:
@@ -163,14 +185,26 @@ def policy_text(policy: Policy) -> str:
     return yaml.safe_dump(fields, allow_unicode=True, sort_keys=False, width=120)
 
 
-def _verify(policy: Policy, table: Table, target: Path, names: list[str], rows: int, progress: Progress) -> Measured:
+def _name(table: Table, form: Format) -> str:
+    """The name of the result: the input's own, with another ending if it changes its format."""
+    from guardapp.formats.table_writing import ENDINGS
+
+    name = table.path.name
+    if form == table.format:
+        return name
+    compressed = name.lower().endswith(".gz")
+    stem = Path(name[:-3] if compressed else name).stem
+    return stem + ENDINGS[form]
+
+
+def _verify(
+    policy: Policy, target: Path, own: dict[str, Any], names: list[str], rows: int, progress: Progress
+) -> Measured:
     """Read the written file again and measure it by separate code. GuardError `deid.not-met`."""
     from guardapp.deid.check import measure_table
     from guardapp.formats.tables import open_table
 
-    # the file is ours, so how it is written is known and need not be guessed
-    own = {"encoding": "utf-8", "delimiter": table.delimiter, "header": True} if table.format == "csv" else {}
-    written = open_table(target, **own)  # type: ignore[arg-type]
+    written = open_table(target, **own)
     # a column name that begins like a formula was escaped too
     as_written = dict(zip(names, written.columns, strict=True))
     sensitive = policy.secrets
@@ -246,7 +280,8 @@ def _report(
         "escaped_cells": escaped,
         "groups": measured.groups,
         "meanings": {
-            "missing": "an empty cell (CSV) or null (Parquet); it equals other missing cells and nothing else",
+            "missing": "an empty cell (CSV, XLSX), null (Parquet, SQLite), null or no key (JSON Lines); "
+            "it equals other missing cells and nothing else",
             "suppressed": "*",
         },
         "input": table.path.name,

@@ -136,9 +136,9 @@ class _Counter:
         return [value for value in values if value], rows[known]
 
 
-def profile(path: Path, progress: Progress | None = None) -> Profile:
-    """Profile the table at `path`. GuardError when it cannot be read."""
-    return profile_table(open_table(path), progress or Progress())
+def profile(path: Path, progress: Progress | None = None, table: str | None = None) -> Profile:
+    """Profile the table at `path`; `table`: which of several in it. GuardError when it cannot be read."""
+    return profile_table(open_table(path, table=table), progress or Progress())
 
 
 def profile_table(table: Table, progress: Progress) -> Profile:

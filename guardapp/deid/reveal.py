@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from guardapp.deid.policy import Policy
 from guardapp.deid.rules.token import values_of
 from guardapp.errors import GuardError, from_os_error
-from guardapp.formats.table_writing import write_table
+from guardapp.formats.table_writing import format_of, write_table
 from guardapp.formats.tables import Table, open_table
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ def reveal(path: Path, policy: Policy, key: bytes, out: Path) -> Revealed:
             partial,
             source if first is None else chain([first], source),
             schema=table.columns if first is None else first.schema,
-            format="parquet" if out.suffix.lower() in (".parquet", ".pq") else "csv",
+            format=format_of(out),
+            title=out.stem,
         )
         partial.rename(out)
     except OSError as error:

@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
-_TABLE_NAMES = {".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".xls", ".feather", ".arrow"}
+_TABLE_NAMES = {".csv", ".tsv", ".txt", ".parquet", ".jsonl", ".ndjson", ".xlsx", ".sqlite", ".sqlite3", ".db"}
 _CHECKPOINT_NAMES = {
     ".safetensors",
     ".pt",
@@ -70,7 +70,7 @@ def _job_page(path: Path) -> str:
 def _by_content(path: Path, head: bytes) -> str:
     if head.startswith((b"guard-sealed/", b"age-encryption.org/", b"-----BEGIN AGE")):
         return "checkpoints"
-    if head.startswith(b"PAR1"):
+    if head.startswith((b"PAR1", b"SQLite format 3\x00")):
         return "deidentify"
     if head.startswith(b"PK\x03\x04"):
         return _archive(path, head)
@@ -115,6 +115,8 @@ def _by_name(path: Path) -> str:
     name = path.suffix.lower()
     if name in _CHECKPOINT_NAMES:
         return "checkpoints"
-    if name in _TABLE_NAMES | _PICTURES or path.name.lower().endswith((".csv.gz", ".tsv.gz", ".parquet.gz")):
+    if name in _TABLE_NAMES | _PICTURES or path.name.lower().endswith(
+        (".csv.gz", ".tsv.gz", ".jsonl.gz", ".parquet.gz")
+    ):
         return "deidentify"
     return "training" if name == ".npz" else ""

@@ -49,6 +49,7 @@ _BOMS = (
 )
 _DELIMITERS = (",", ";", "\t", "|")
 _NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*%?\s*")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,(\d{1,2}|\d{4,})")
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
 _OTHER_TEXT = {
     "JSON text": re.compile(r"""\s*(\{\s*["}\n]|\[\s*[\[{\n])"""),
@@ -122,6 +123,18 @@ def find_dialect(
     unit = 2 if found.startswith("utf-16") else 4
     longest = max(len(line) for line in lines) * unit
     return Dialect(found, bom, separator, names, has_header, is_compressed(path), longest)
+
+
+def decimal_commas(columns: list[str], rows: list[list[str]]) -> list[str]:
+    """The columns whose filled cells are all numbers, some with a comma before one, two or more than three digits."""
+    found = []
+    for place, name in enumerate(columns):
+        cells = [row[place].strip() for row in rows if row[place].strip()]
+        # 1,234 may be a thousand
+        telling = any(_DECIMAL_COMMA.fullmatch(cell) for cell in cells)
+        if telling and all(_NUMBER.fullmatch(cell) and "." not in cell for cell in cells):
+            found.append(name)
+    return found
 
 
 def _sample(path: Path) -> tuple[bytes, bool]:

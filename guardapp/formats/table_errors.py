@@ -119,3 +119,93 @@ def nested(path: Path, name: str, kind: str) -> GuardError:
         "Leave that column out, or spread it over several columns, and save the file again.",
         "table.nested",
     )
+
+
+def too_wide(path: Path, most: int) -> GuardError:
+    return GuardError(
+        _unreadable(path),
+        f"it has more than {most} columns",
+        "Leave out columns that are not needed, and save the file again.",
+        "table.too-wide",
+    )
+
+
+def bad_json(path: Path, line: int | None) -> GuardError:
+    where = f"line {line}" if line else "a line"
+    return GuardError(
+        _unreadable(path),
+        f"{where} is not one JSON object with single, different keys",
+        "Repair that line, then open the file again.",
+        "table.bad-json",
+    )
+
+
+def choose(path: Path, names: list[str], asked: str | None) -> str:
+    """Which of the sheets or tables `names` is meant: the one asked for, or the only one. GuardError `table.which`."""
+    if asked is None and len(names) == 1:
+        return names[0]
+    if asked in names:
+        return asked
+    listed = ", ".join(f"“{name}”" for name in names[:20])
+    if not names:
+        raise not_a_table(path)
+    raise GuardError(
+        _unreadable(path),
+        f"which of its tables is meant is not clear; it has {listed}",
+        "Name one with --table on the command line, or save it in a file of its own.",
+        "table.which",
+    )
+
+
+def unfinished(path: Path, beside: str) -> GuardError:
+    return GuardError(
+        _unreadable(path),
+        f"{beside} beside it holds changes that are not in the file yet",
+        "Close the program that uses the database, then open it again.",
+        "table.unfinished",
+    )
+
+
+def computed(path: Path, name: str) -> GuardError:
+    return GuardError(
+        f"{path.name} cannot be used as it is",
+        f"the cells of column “{name}” are computed by the database",
+        "Copy the table with its values into a new one, and open that.",
+        "table.computed",
+    )
+
+
+def merged(path: Path, sheet: str) -> GuardError:
+    return GuardError(
+        f"{path.name} cannot be used as it is",
+        f"cells are merged in the sheet “{sheet}”, so it is not clear which rows they belong to",
+        "Split the merged cells and fill in their values, and save the file again.",
+        "table.merged",
+    )
+
+
+def no_cached_values(path: Path, sheet: str) -> GuardError:
+    return GuardError(
+        f"{path.name} cannot be used as it is",
+        f"formulas in the sheet “{sheet}” were saved without their values",
+        "Open the file in a spreadsheet program and save it again.",
+        "table.no-values",
+    )
+
+
+def bomb(path: Path, mebibytes: int) -> GuardError:
+    return GuardError(
+        _unreadable(path),
+        f"a part of it would take more than {mebibytes} MiB of memory",
+        "Save the sheet as CSV, and open that file.",
+        "table.too-large",
+    )
+
+
+def over_limits(path: Path, what: str) -> GuardError:
+    return GuardError(
+        f"{path.name} cannot be written as a workbook",
+        f"a sheet cannot hold {what}",
+        "Choose another format for the result, such as CSV or Parquet.",
+        "table.workbook-limits",
+    )

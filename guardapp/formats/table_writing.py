@@ -13,13 +13,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from guardapp.errors import from_os_error
+from guardapp.formats.row_writing import write_json_lines, write_sqlite
+from guardapp.formats.workbook_writing import write_workbook
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+Format = Literal["csv", "parquet", "jsonl", "xlsx", "sqlite"]
+
+ENDINGS: dict[Format, str] = {
+    "csv": ".csv",
+    "parquet": ".parquet",
+    "jsonl": ".jsonl",
+    "xlsx": ".xlsx",
+    "sqlite": ".sqlite",
+}
+
 _FORMULA = r"^[=+\-@＝＋－＠\t\r\n]"
 _ONE_NUMBER = r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?"
 _PLAIN_NUMBER = f"^{_ONE_NUMBER}(–{_ONE_NUMBER})?$"
+
+
+def format_of(path: Path) -> Format:
+    """The format that a new file's name asks for; CSV where it says nothing."""
+    name = path.name.lower().removesuffix(".gz")
+    if name.endswith(".pq"):
+        return "parquet"
+    return next((form for form, ending in ENDINGS.items() if name.endswith(ending)), "csv")
 
 
 class Written(NamedTuple):
@@ -34,12 +54,14 @@ def write_table(
     batches: Iterable[pa.RecordBatch],
     *,
     schema: pa.Schema | list[str],
-    format: Literal["csv", "parquet"],
+    format: Format,
     delimiter: str = ",",
+    title: str | None = None,
 ) -> Written:
-    """Write `batches` to `path` as they come, in UTF-8; a path that ends in .gz is compressed.
+    """Write `batches` to `path` as they come, in UTF-8; CSV and JSON Lines are compressed where the path ends in .gz.
 
     schema: the columns' names and types, or only their names where all are strings
+    title:  the table's name in a database; otherwise the file's
     In CSV a missing value is an empty cell. GuardError: what the operating system refuses (`disk.full` …).
     """
     import pyarrow as pa
@@ -49,6 +71,12 @@ def write_table(
     try:
         if format == "parquet":
             return _write_parquet(path, batches, schema)
+        if format == "xlsx":
+            return Written(write_workbook(path, batches, schema), 0)
+        if format == "jsonl":
+            return Written(write_json_lines(path, batches, schema), 0)
+        if format == "sqlite":
+            return Written(write_sqlite(path, batches, schema, title or path.stem), 0)
         return _write_csv(path, batches, schema, delimiter)
     except OSError as error:
         raise from_os_error(error, path) from error

@@ -1,6 +1,7 @@
-"""Tables that people bring: CSV (also gzip-compressed) and Parquet, read as a stream in bounded memory.
+"""Tables that people bring: CSV and JSON Lines (also gzip-compressed), Parquet, XLSX and SQLite, read as a stream.
 
-What a missing value is: in Parquet, null. In CSV, an empty cell, given as the empty string (CSV knows no other).
+What a missing value is: null in Parquet, SQLite and JSON Lines (there also a key that is absent), an empty cell in a
+workbook. In CSV, an empty cell, given as the empty string (CSV knows no other).
 """
 
 from __future__ import annotations
@@ -8,20 +9,23 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from guardapp.errors import from_os_error
-from guardapp.formats import table_errors
-from guardapp.formats.csv_dialect import Dialect, find_dialect
+from guardapp.formats import column_types, table_errors
+from guardapp.formats.csv_dialect import Dialect, decimal_commas, find_dialect
 from guardapp.formats.csv_pages import RowIndex, read_page
 from guardapp.formats.csv_reading import read_csv
+from guardapp.formats.json_lines import JsonLines, is_json_lines
 from guardapp.formats.parquet_reading import ParquetFile, is_parquet
-from guardapp.formats.table_writing import Written, write_table
+from guardapp.formats.sqlite_reading import SqliteTable, is_sqlite
+from guardapp.formats.table_writing import Format, Written, write_table
+from guardapp.formats.workbook_reading import Workbook, is_workbook
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Table", "Written", "open_table", "write_table"]
+__all__ = ["Format", "Table", "Written", "open_table", "write_table"]
 
 BATCH_ROWS = 65536
 
@@ -29,15 +33,15 @@ BATCH_ROWS = 65536
 class Table(ABC):
     """An opened table.
 
-    format:    "csv" or "parquet"
+    format:    "csv", "parquet", "jsonl", "xlsx" or "sqlite"
     columns:   names in file order, all different
     types:     Arrow type names by column; every CSV column is "string"
-    delimiter, encoding: of a CSV; "" and "utf-8" for Parquet
+    delimiter, encoding: of a CSV; "" and "utf-8" otherwise
     rows:      number of rows, None while it is not known (a CSV that was not yet read to its end)
     nbytes:    size of the file on disk, for progress
     """
 
-    format: Literal["csv", "parquet"]
+    format: Format
 
     def __init__(self, path: Path, columns: list[str], types: dict[str, str]) -> None:
         self.path, self.columns, self.types = path, columns, types
@@ -62,7 +66,10 @@ class Table(ABC):
 
     @abstractmethod
     def page(self, offset: int, limit: int) -> list[list[str]]:
-        """Rows `offset` … `offset + limit` as text, for a preview; fewer at the end. Cheap anywhere in a large file."""
+        """Rows `offset` … `offset + limit` as text, for a preview; fewer at the end.
+
+        Cheap anywhere in a large file, but for gzip and workbooks, which are read from their start.
+        """
 
     def head(self, n: int) -> list[list[str]]:
         """The first `n` rows as text."""
@@ -100,6 +107,10 @@ class CsvTable(Table):
     ) -> Iterator[pa.RecordBatch]:
         return read_csv(self.path, self.dialect, columns, rows, on_bytes)
 
+    def decimal_commas(self) -> list[str]:
+        """Columns of numbers with a decimal comma, judged by the first thousand rows."""
+        return decimal_commas(self.columns, self.head(1000))
+
     def page(self, offset: int, limit: int) -> list[list[str]]:
         return read_page(self.path, self.dialect, self._index, offset, limit)
 
@@ -133,18 +144,45 @@ class ParquetTable(Table):
         return self._file.rows
 
 
+class RowTable(Table):
+    """A table whose rows come as values, read through once when it is opened."""
+
+    def __init__(self, path: Path, format: Format, source: column_types.RowSource) -> None:
+        self.format, self._source = format, source
+        super().__init__(path, source.schema.names, {field.name: str(field.type) for field in source.schema})
+
+    @property
+    def rows(self) -> int:
+        return self._source.rows
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self._source.schema
+
+    def batches(self, columns: list[str] | None = None, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+        return column_types.batches(self._source, columns, rows)
+
+    def page(self, offset: int, limit: int) -> list[list[str]]:
+        return column_types.page(self._source, offset, limit)
+
+    def count_rows(self, progress: Callable[[int], None] | None = None) -> int:
+        return self._source.rows
+
+
 def open_table(
     path: Path,
     *,
+    table: str | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
     header: bool | None = None,
 ) -> Table:
-    """Open a CSV or Parquet file by its content, whatever its name.
+    """Open a table by its content, whatever its name.
 
+    table: which sheet of a workbook or table of a database, where there are several
     encoding, delimiter, header: of a CSV, where what would be found by itself is wrong
     GuardError: `table.empty`, `table.binary`, `table.encoding`, `table.truncated`,
-    `table.duplicate-columns`, `table.not-a-table`, `file.missing`, `file.permission`, `file.is-folder`.
+    `table.duplicate-columns`, `table.which`, `table.not-a-table`, `file.missing`, `file.permission`, `file.is-folder`.
     """
     path = Path(path)
     try:
@@ -152,6 +190,14 @@ def open_table(
             raise table_errors.empty(path)
         if is_parquet(path):
             return ParquetTable(path)
+        # told how a CSV is written, nothing else is looked for
+        if not (encoding or delimiter or header is not None):
+            if is_sqlite(path):
+                return RowTable(path, "sqlite", SqliteTable(path, table))
+            if is_workbook(path):
+                return RowTable(path, "xlsx", Workbook(path, table))
+            if is_json_lines(path):
+                return RowTable(path, "jsonl", JsonLines(path))
     except OSError as error:
         raise from_os_error(error, path) from error
     return CsvTable(path, find_dialect(path, encoding=encoding, delimiter=delimiter, header=header))

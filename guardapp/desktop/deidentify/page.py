@@ -31,7 +31,8 @@ from guardapp.resource_files import resource
 INPUT, SETTINGS, REVIEW, OUTCOME = range(4)
 _RULES = "Rules (*.yaml *.yml);;All files (*)"
 _PRIMARY = ("Go on with this table", "Review & queue", "Add to the queue", "Open folder")
-_TABLES = "Tables (*.csv *.tsv *.txt *.csv.gz *.parquet);;All files (*)"
+_TABLES = "Tables (*.csv *.tsv *.txt *.gz *.jsonl *.ndjson *.parquet *.xlsx *.sqlite *.sqlite3 *.db);;All files (*)"
+_ENDINGS = (".csv", ".tsv", ".gz", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".sqlite", ".sqlite3", ".db")
 
 
 class DeidentifyPage(Page):
@@ -217,7 +218,7 @@ class DeidentifyPage(Page):
     # -- opening ---------------------------------------------------------------------------------------------------
 
     def accepts(self, path: Path) -> bool:
-        return path.suffix.lower() in (".csv", ".tsv", ".parquet", ".yaml", ".yml")
+        return path.suffix.lower() in (*_ENDINGS, ".yaml", ".yml")
 
     def _choose(self) -> None:
         self.services.choose_file(self.open_file, "Choose a table…", _TABLES)
