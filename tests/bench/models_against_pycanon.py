@@ -1,8 +1,8 @@
 """Random tables through both engines, measured by pycanon: `python -m tests.bench.models_against_pycanon PYTHON`.
 
 PYTHON is an interpreter that has pycanon: it pins older numpy and pandas, so it has a venv of its own. pycanon leaves
-missing cells out when it groups, so they are given to it as a mark; sensitive cells are never missing here. Its entropy l
-is cut to a whole number after rounding errors (two values, equally frequent, measure 1), so whole l are not asked for.
+missing cells out when it groups, so they are given to it as a mark; sensitive cells are never missing here. Its entropy
+l is cut to a whole number after rounding (two values, equally frequent, measure 1), so whole l are not asked for.
 """
 
 from __future__ import annotations
