@@ -9,17 +9,19 @@ added up in a dictionary; a missing cell (null or empty) equals other missing ce
 - t: the largest distance between a group's distribution of a sensitive column and the table's (Li, Li &
   Venkatasubramanian 2007): equal distance, half the sum of differences, unless all values are numbers, then the ordered
   distance, the mean of cumulative differences
+- and whatever a policy asks for, as it asks for it (`check_models`)
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from guardapp.deid.check_models import ModelMeasure, measure_models
 from guardapp.errors import GuardError
 from guardapp.formats.tables import Table, open_table
 
@@ -54,6 +56,7 @@ class Measured(BaseModel):
     journalist_max: float
     marketer: float
     sensitive: list[SensitiveMeasure]
+    models: list[ModelMeasure] = []
 
 
 def measure(
@@ -74,8 +77,13 @@ def measure_table(
     sensitive: list[str],
     asked_k: int = 2,
     on_rows: Callable[[int], None] = lambda rows: None,
+    models: Sequence[Any] = (),
+    hierarchies: Mapping[str, Path] | None = None,
 ) -> Measured:
-    """`measure` for a table that is open already."""
+    """`measure` for a table that is open already; also each of `models`, the entries of a policy.
+
+    hierarchies: the file for each column that a hierarchical distance is asked of
+    """
     for name in [*quasi, *sensitive]:
         if name not in table.columns:
             raise GuardError(
@@ -112,6 +120,7 @@ def measure_table(
         journalist_max=1 / smallest if smallest else 0.0,
         marketer=len(groups) / total if total else 0.0,
         sensitive=[_measure_sensitive(name, groups, inside[name]) for name in sensitive],
+        models=measure_models(models, groups, inside, hierarchies or {}),
     )
 
 

@@ -296,7 +296,16 @@ def _verify(policy: Policy, written: Table, as_written: dict[str, str], rows: in
     """Read the written file again and measure it by separate code. GuardError `deid.not-met`."""
     from guardapp.deid.check import measure_table
 
-    sensitive = list(dict.fromkeys(model.column for model in policy.diversity))
+    sensitive = policy.secrets
+    renamed = [
+        model.model_copy(update={"column": as_written[model.column]}) if hasattr(model, "column") else model
+        for model in policy.models
+    ]
+    hierarchies = {
+        as_written[name]: hierarchy
+        for name in sensitive
+        if isinstance(hierarchy := policy.columns[name].hierarchy, Path)
+    }
     with progress.stage("Checking the written file", total=rows) as stage:
         found = measure_table(
             written,
@@ -304,6 +313,8 @@ def _verify(policy: Policy, written: Table, as_written: dict[str, str], rows: in
             [as_written[name] for name in sensitive],
             policy.k or 2,
             stage.advance,
+            renamed,
+            hierarchies,
         )
     for entry, name in zip(found.sensitive, sensitive, strict=True):
         entry.column = name
@@ -321,21 +332,10 @@ def _verify(policy: Policy, written: Table, as_written: dict[str, str], rows: in
 
 def model_results(policy: Policy, found: Measured) -> list[dict[str, Any]]:
     """Each model of the policy with what was measured in the written file."""
-    results: list[dict[str, Any]] = []
-    if policy.k is not None:
-        results.append({"name": "k-anonymity", "k": policy.k, "holds": found.k >= policy.k, "measured": found.k})
-    for model in policy.diversity:
-        diversity = next(entry.l for entry in found.sensitive if entry.column == model.column)
-        results.append(
-            {
-                "name": model.name,
-                "l": model.l,
-                "column": model.column,
-                "holds": diversity >= model.l,
-                "measured": diversity,
-            }
-        )
-    return results
+    return [
+        {**model.model_dump(), "holds": measure.holds, "measured": measure.measured}
+        for model, measure in zip(policy.models, found.models, strict=True)
+    ]
 
 
 def _report(
@@ -347,7 +347,7 @@ def _report(
         "sample": policy.sample,
         "rows_out": measured.rows,
         "k": measured.k if policy.quasi else None,
-        "suppressed_rows": 0,
+        "suppressed_rows": recoded.suppressed_rows,
         "suppressed_cells": recoded.suppressed,
         "models": model_results(policy, measured),
         "risk": {
@@ -356,7 +356,13 @@ def _report(
             "after": {field: getattr(measured, field) for field in fields},
         },
         "utility": {**recoded.utility._asdict(), "loss_by_column": recoded.lost},
-        "search": {"engine": "local", "levels": {}, "loss": recoded.utility.gcp},
+        "search": {
+            "engine": policy.search.engine,
+            # without a metric the loss is the certainty penalty that the local engine keeps small
+            "metric": (policy.search.metric or "loss") if recoded.levels is not None else None,
+            "levels": recoded.levels or {},
+            "loss": recoded.utility.gcp if recoded.cost is None else recoded.cost,
+        },
         "columns": {
             name: {"role": column.role, "rule": column.effective_rule, "changed_cells": counts.changed.get(name)}
             | ({"note": "noise, not a DP guarantee"} if column.effective_rule == "noise" else {})

@@ -4,7 +4,8 @@ Strict multidimensional partitioning, top down and one level at a time: all boxe
 over integer codes of distinct rows with weights, so that the cost is that of a few sorts a level and not of a loop over
 boxes. A box is cut along the axis on which it loses most, between two values such that both halves keep k rows and the
 wanted number of different sensitive values; among such cuts the most natural (a branch of the hierarchy) and then the
-most even is taken. Where no cut on that axis is allowed, the next axis is tried.
+most even is taken. The other models are tried on a few such cuts, best first. Where no cut on that axis is allowed, the
+next axis is tried.
 """
 
 from __future__ import annotations
@@ -16,19 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from guardapp.deid.axes import Axis
+from guardapp.deid.guarantees import Secret, holding
+from guardapp.deid.policy import DistinctLDiversity
 
 Ints = NDArray[np.int32]
 Longs = NDArray[np.int64]
 
 
-class Sensitive(NamedTuple):
-    """A column of which every box must keep at least `diversity` different values.
-
-    codes: (rows,) 0 for missing, which counts for nothing, and 1 … cardinality-1
-    """
-
-    codes: Ints
-    diversity: int
+TRIED_CUTS = (0, 1, 3, 7)
+"""Which of a box's cuts, best first, are tried on models that are not counted for all cuts at once."""
 
 
 class _Cut(NamedTuple):
@@ -44,7 +41,7 @@ def partition(
     axes: Sequence[Axis],
     weights: Longs,
     k: int,
-    sensitive: Sequence[Sensitive] = (),
+    secrets: Sequence[Secret] = (),
     on_level: Callable[[float], None] = lambda done: None,
 ) -> Longs:
     """The box of each row, (rows,) int64, numbered from 0; every box weighs at least k if the table does.
@@ -73,7 +70,7 @@ def partition(
             candidates = np.flatnonzero(waiting & (loss[np.arange(len(starts)), axis_of] > 0))
             if not len(candidates):
                 break
-            cut = _cut(codes, axes, weights, order, starts, lengths, axis_of, candidates, k, sensitive)
+            cut = _cut(codes, axes, weights, order, starts, lengths, axis_of, candidates, k, secrets)
             if len(cut.boxes):
                 waiting[cut.boxes] = False
                 cuts.append(cut)
@@ -117,7 +114,7 @@ def _cut(
     axis_of: NDArray[np.intp],
     candidates: NDArray[np.intp],
     k: int,
-    sensitive: Sequence[Sensitive],
+    secrets: Sequence[Secret],
 ) -> _Cut:
     """Cut those of the candidate boxes that can be cut along their axis."""
     long = lengths[candidates]
@@ -139,11 +136,11 @@ def _cut(
     right = total[box[edge]] - left
     allowed = (left >= k) & (right >= k)
     edge, left, right = edge[allowed], left[allowed], right[allowed]
-    for column in sensitive:
-        if not len(edge):
-            break
-        diverse = _diverse(column, rows, box, first, edge)
-        edge, left, right = edge[diverse], left[diverse], right[diverse]
+    for secret in secrets:
+        least = max((model.l for model in secret.models if isinstance(model, DistinctLDiversity)), default=0)
+        if least and len(edge):
+            diverse = _diverse(secret.codes, least, rows, box, first, edge)
+            edge, left, right = edge[diverse], left[diverse], right[diverse]
     if not len(edge):
         nothing = np.zeros(0, np.int64)
         return _Cut(nothing, nothing, nothing)
@@ -156,8 +153,16 @@ def _cut(
         if here.any():
             natural[here] = axis.preference(value[edge[here]], value[edge[here] + 1])
     best_first = np.lexsort((uneven, -natural, box[edge]))
-    cut_box, where = np.unique(box[edge][best_first], return_index=True)
-    at = edge[best_first][where]
+    cut_box, where, cuts = np.unique(box[edge][best_first], return_index=True, return_counts=True)
+    others = [s._replace(models=[m for m in s.models if not isinstance(m, DistinctLDiversity)]) for s in secrets]
+    others = [secret for secret in others if secret.models]
+    if others:
+        at = _first_holding(others, rows, weights, box, edge[best_first], cut_box, where, cuts)
+        cut_box, at = cut_box[at >= 0], at[at >= 0]
+        if not len(at):
+            return _Cut(*(np.zeros(0, np.int64),) * 3)
+    else:
+        at = edge[best_first][where]
 
     taken = np.zeros(len(candidates), bool)
     taken[cut_box] = True
@@ -169,10 +174,41 @@ def _cut(
     return _Cut(kept, new_starts, candidates[cut_box])
 
 
-def _diverse(column: Sensitive, rows: Longs, box: Longs, first: Longs, edge: Longs) -> NDArray[np.bool_]:
-    """Whether both sides of each edge keep enough different values of the column."""
-    value = column.codes[rows]
-    span = int(column.codes.max()) + 1
+def _first_holding(
+    secrets: Sequence[Secret],
+    rows: Longs,
+    weights: Longs,
+    box: Longs,
+    edges: Longs,
+    cut_box: Longs,
+    where: Longs,
+    cuts: Longs,
+) -> Longs:
+    """For each of the boxes `cut_box` its first edge whose two sides hold all models, -1 if none of those tried does.
+
+    edges: of all boxes, best first; those of a box begin at `where` and are `cuts` many
+    """
+    at = np.full(len(cut_box), -1)
+    for turn in TRIED_CUTS:
+        open_boxes = np.flatnonzero((at < 0) & (cuts > turn))
+        if not len(open_boxes):
+            break
+        edge = edges[where[open_boxes] + turn]
+        number = np.full(int(box[-1]) + 1, -1)
+        number[cut_box[open_boxes]] = np.arange(len(open_boxes))
+        inside = np.flatnonzero(number[box] >= 0)
+        owner = number[box[inside]]
+        side = 2 * owner + (inside > edge[owner])
+        fine = holding(secrets, side, rows[inside], weights[rows[inside]], 2 * len(open_boxes))
+        both = fine[0::2] & fine[1::2]
+        at[open_boxes[both]] = edge[both]
+    return at
+
+
+def _diverse(codes: Ints, least: int, rows: Longs, box: Longs, first: Longs, edge: Longs) -> NDArray[np.bool_]:
+    """Whether both sides of each edge keep at least so many different values of the sensitive column; 0 is none."""
+    value = codes[rows]
+    span = int(codes.max()) + 1
     by_value = np.argsort(box * span + value, kind="stable")
     key = (box * span + value)[by_value]
     changes = key[1:] != key[:-1]
@@ -188,5 +224,5 @@ def _diverse(column: Sensitive, rows: Longs, box: Longs, first: Longs, edge: Lon
     last = np.append(first[1:], len(rows))[box[edge]] - 1
     left = seen[edge] - seen_before
     right = (over[last] - over_before) - (over[edge] - over_before)
-    result: NDArray[np.bool_] = (left >= column.diversity) & (right >= column.diversity)
+    result: NDArray[np.bool_] = (left >= least) & (right >= least)
     return result

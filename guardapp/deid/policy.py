@@ -55,12 +55,15 @@ class Column(Part):
 
     role: Role
     rule: PlainRule | RuleWithOptions | None = Field(None, description="Left out: drop for direct, keep for others.")
-    hierarchy: Hierarchy | None = Field(None, description="How a quasi-identifier is coarsened.")
+    hierarchy: Hierarchy | None = Field(
+        None,
+        description="How a quasi-identifier is coarsened; for a sensitive column, what its distance is measured in.",
+    )
 
     @model_validator(mode="after")
     def _sound(self) -> Column:
-        if self.hierarchy is not None and self.role != "quasi":
-            raise ValueError("only a column with role quasi has a hierarchy")
+        if self.hierarchy is not None and self.role not in ("quasi", "sensitive"):
+            raise ValueError("only a column with role quasi or sensitive has a hierarchy")
         if self.role == "direct" and self.rule == "keep":
             raise ValueError("a direct identifier cannot be kept; drop, redact, mask, pseudonym or token it")
         if self.role == "quasi" and self.effective_rule in KEYED + BY_ROW:
@@ -159,8 +162,15 @@ Model = Annotated[
 
 class Search(Part):
     engine: Literal["local", "lattice"] = Field("local", description="local: Mondrian; lattice: full-domain search.")
-    metric: Literal["entropy", "loss", "precision", "discernibility", "aecs", "ambiguity"] | None = None
-    suppression: float | None = Field(None, ge=0, le=1)
+    metric: Literal["entropy", "loss", "precision", "discernibility", "aecs", "ambiguity"] | None = Field(
+        None, description="What lattice makes smallest; loss unless told otherwise."
+    )
+    suppression: float | None = Field(
+        None, ge=0, le=1, description="Share of rows that may be suppressed; left out: 0 for lattice, any for local."
+    )
+    weights: dict[str, Annotated[float, Field(gt=0)]] | None = Field(
+        None, description="How much the loss in a column counts for entropy, loss and precision; 1 unless named."
+    )
 
 
 class Attacks(Part):
@@ -201,6 +211,10 @@ class Policy(Part):
                 )
             if column is not None and self.columns[column].role != "sensitive":
                 raise ValueError(f"{model.name} needs the role of “{column}” to be sensitive")
+            if isinstance(model, TCloseness) and model.distance == "hierarchical":
+                tree = self.columns[model.column].hierarchy
+                if not isinstance(tree, Path):
+                    raise ValueError(f"t-closeness with hierarchical distance needs a hierarchy file for “{column}”")
             if column is not None and self.columns[column].effective_rule in ("drop", "redact", "redact_text"):
                 raise ValueError(f"{model.name} needs “{column}” to stay in the result")
             told = self.columns[column].options() if column is not None else None
@@ -211,6 +225,9 @@ class Policy(Part):
         if sum(isinstance(model, KAnonymity) for model in self.models) > 1:
             raise ValueError("k-anonymity is asked for twice")
         refuse_contradictions(self.columns)
+        for name in self.search.weights or {}:
+            if name not in self.quasi:
+                raise ValueError(f"a weight is given to “{name}”, which is no quasi-identifier of the result")
         return self
 
     @property
@@ -220,6 +237,11 @@ class Policy(Part):
     @property
     def diversity(self) -> list[DistinctLDiversity]:
         return [model for model in self.models if isinstance(model, DistinctLDiversity)]
+
+    @property
+    def secrets(self) -> list[str]:
+        """Sensitive columns that a model is asked of, each once."""
+        return list(dict.fromkeys(column for m in self.models if (column := getattr(m, "column", None)) is not None))
 
     @property
     def quasi(self) -> list[str]:
@@ -233,32 +255,18 @@ class Policy(Part):
 
 def refuse_later(policy: Policy) -> None:
     """GuardError `policy.later` for what the file may say and this version does not do."""
-    if policy.search.engine != "local":
-        raise GuardError(
-            "This policy cannot be run yet",
-            "full-domain search (engine: lattice) comes in a later version",
-            "Write search: {engine: local}, or leave search out.",
-            "policy.later",
-        )
     for model in policy.models:
-        if not isinstance(model, KAnonymity | DistinctLDiversity):
+        if isinstance(model, KMap | DeltaPresence):
             raise GuardError(
                 "This policy cannot be run yet",
                 f"the model {model.name} comes in a later version",
-                "Use k-anonymity and distinct-l-diversity; a guarantee is never silently left out.",
+                "Use models that need no table of the population; a guarantee is never silently left out.",
                 "policy.later",
             )
-    if policy.diversity and policy.k is None:
+    if policy.models and not policy.quasi:
         raise GuardError(
             "This policy cannot be run",
-            "distinct-l-diversity is asked for without k-anonymity",
-            "Add {name: k-anonymity, k: …} to models.",
-            "policy.incomplete",
-        )
-    if policy.k is not None and not policy.quasi:
-        raise GuardError(
-            "This policy cannot be run",
-            "k-anonymity is asked for and no column has the role quasi",
+            f"{policy.models[0].name} is asked for and no column has the role quasi",
             "Give the columns that describe a person, such as age or postcode, the role quasi.",
             "policy.incomplete",
         )

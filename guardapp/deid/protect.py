@@ -6,6 +6,7 @@ Memory grows by four bytes a row and coded column, not with the file. The order 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,9 +15,12 @@ from numpy.typing import NDArray
 from guardapp.deid.axes import Axis
 from guardapp.deid.classes import Classes, classes
 from guardapp.deid.coding import Coded, code_columns, encode, watched
-from guardapp.deid.hierarchies import place
-from guardapp.deid.mondrian import Sensitive, partition
-from guardapp.deid.policy import Policy
+from guardapp.deid.fulldomain import FullDomain, full_domain
+from guardapp.deid.guarantees import Secret, holding
+from guardapp.deid.hierarchies import numbers, place
+from guardapp.deid.ladders import ladder
+from guardapp.deid.mondrian import partition
+from guardapp.deid.policy import DistinctLDiversity, Policy, TCloseness
 from guardapp.deid.risk import Risk, risk
 from guardapp.deid.rule_options import KEYED
 from guardapp.deid.rules import rule_for
@@ -41,6 +45,8 @@ class Recoded(NamedTuple):
     sizes:   rows in each class of the result, that is of rows with equal labels
     lost:    column name to its mean loss, 0 … 1
     suppressed: quasi-identifying cells that became `*`
+    suppressed_rows: rows of which every quasi-identifier became `*` because no group would take them
+    levels, cost: of full-domain search: the level of each column, and the loss under the metric asked for
     """
 
     columns: dict[str, tuple[NDArray[np.int32], list[str | None]]]
@@ -50,6 +56,9 @@ class Recoded(NamedTuple):
     before: Risk
     after: Risk
     suppressed: int
+    suppressed_rows: int = 0
+    levels: dict[str, int] | None = None
+    cost: float | None = None
 
     @property
     def k(self) -> int:
@@ -79,8 +88,8 @@ def check_columns(policy: Policy, table: Table) -> None:
 
 
 def coded_columns(policy: Policy) -> list[str]:
-    """Columns that are compared: quasi-identifiers, those that a diversity is asked of or a rule needs as a whole."""
-    return list(dict.fromkeys([*policy.quasi, *(m.column for m in policy.diversity), *columns_read(policy)]))
+    """Columns that are compared: quasi-identifiers, those that a model is asked of or a rule needs as a whole."""
+    return list(dict.fromkeys([*policy.quasi, *policy.secrets, *columns_read(policy)]))
 
 
 def read_codes(
@@ -138,13 +147,7 @@ def recode(
     rearranged = rearranged or {}
     ruled = {name: rearranged.get(name) or _ruled(name, policy, coded[name]) for name in names}
     before = classes([coded[name].codes for name in names])
-    placed = {
-        name: place(name, column.values, column.counts(), policy.columns[name].hierarchy)
-        for name, column in ruled.items()
-    }
-    axes = [placed[name].axis for name in names]
-    columns = [placed[name].code[ruled[name].codes] for name in names]
-    rows = len(columns[0])
+    rows = len(ruled[names[0]].codes)
     if rows < target:
         raise GuardError(
             f"A k of {target} cannot be reached",
@@ -153,25 +156,22 @@ def recode(
             "deid.too-few-rows",
             answer="no",
         )
-    sensitive = {
-        model.column: _sensitive(
-            rearranged.get(model.column) or _ruled(model.column, policy, coded[model.column]), model.l
-        )
-        for model in policy.diversity
+    secrets = [
+        _secret(column, policy, rearranged.get(column) or _ruled(column, policy, coded[column]))
+        for column in policy.secrets
+    ]
+    _check_reachable(policy.secrets, secrets, rows)
+    if policy.search.engine == "lattice":
+        return _raised(full_domain(policy, ruled, target, secrets, progress), before, target)
+    placed = {
+        name: place(name, column.values, column.counts(), policy.columns[name].hierarchy)
+        for name, column in ruled.items()
     }
-    for column, wanted in sensitive.items():
-        present = len(np.unique(wanted.codes[wanted.codes > 0]))
-        if present < wanted.diversity:
-            raise GuardError(
-                f"An l of {wanted.diversity} cannot be reached for “{column}”",
-                f"the whole table has only {present} different values in it",
-                "Choose a smaller l.",
-                "deid.not-diverse",
-                answer="no",
-            )
+    axes = [placed[name].axis for name in names]
+    columns = [placed[name].code[ruled[name].codes] for name in names]
     with progress.stage("Grouping rows", total=1.0) as stage:
-        distinct = classes([*columns, *(s.codes for s in sensitive.values())])
-        if target == 1:
+        distinct = classes([*columns, *(s.codes for s in secrets)])
+        if target == 1 and not secrets:
             # nothing is asked for, so every different row is a group of its own
             box = distinct.label
         else:
@@ -180,11 +180,69 @@ def recode(
                 axes,
                 distinct.size,
                 target,
-                [Sensitive(s.codes[distinct.first], s.diversity) for s in sensitive.values()],
+                [secret._replace(codes=secret.codes[distinct.first]) for secret in secrets],
                 on_level=stage.reach,
             )
             box = box_of_distinct[distinct.label]
-    return _named(names, axes, columns, box, target, before)
+    recoded = _named(names, axes, columns, box, target, before)
+    _check_suppression(policy, recoded, rows)
+    return recoded
+
+
+def _check_reachable(names: list[str], secrets: list[Secret], rows: int) -> None:
+    """GuardError `deid.not-diverse` unless the whole table, as one group, holds every model."""
+    everything, one, each = np.zeros(rows, np.int64), np.ones(rows, np.int64), np.arange(rows)
+    for name, secret in zip(names, secrets, strict=True):
+        for model in secret.models:
+            if holding([secret._replace(models=[model])], everything, each, one, 1)[0]:
+                continue
+            if isinstance(model, DistinctLDiversity):
+                raise GuardError(
+                    f"An l of {model.l} cannot be reached for “{name}”",
+                    f"the whole table has only {len(secret.share)} different values in it",
+                    "Choose a smaller l.",
+                    "deid.not-diverse",
+                    answer="no",
+                )
+            raise GuardError(
+                f"{model.name} cannot be reached for “{name}”",
+                "the whole table, taken as one group, does not hold it",
+                "Ask for less.",
+                "deid.not-diverse",
+                answer="no",
+            )
+
+
+def _check_suppression(policy: Policy, recoded: Recoded, rows: int) -> None:
+    """GuardError `deid.too-much-suppressed`: more rows lost all that describes them than the policy lets."""
+    limit = policy.search.suppression
+    if limit is not None and recoded.suppressed_rows > limit * rows:
+        raise GuardError(
+            "This policy would suppress too many rows",
+            f"{recoded.suppressed_rows} of {rows} rows would keep nothing; the limit is {limit:.2%}",
+            "Ask for less, drop a quasi-identifier that sets rows apart, or raise the limit.",
+            "deid.too-much-suppressed",
+            answer="no",
+        )
+
+
+def _raised(found: FullDomain, before: Classes, k: int) -> Recoded:
+    """The result of full-domain search with its measures."""
+    after = classes([codes for codes, _ in found.columns.values()])
+    each = np.ones(len(after.label), np.int64)
+    return Recoded(
+        found.columns,
+        after.size,
+        utility(list(found.losses.values()), each, after.size, k),
+        {name: float(loss.mean()) for name, loss in found.losses.items()},
+        risk(before.size, k),
+        risk(after.size, k),
+        # code 0 is `*` in every column
+        sum(int((codes == 0).sum()) for codes, _ in found.columns.values()),
+        found.suppressed,
+        found.levels,
+        found.cost,
+    )
 
 
 def _ruled(name: str, policy: Policy, coded: Coded) -> Coded:
@@ -200,12 +258,24 @@ def _ruled(name: str, policy: Policy, coded: Coded) -> Coded:
     return Coded(np.array(lookup, np.int32)[coded.codes], list(number))
 
 
-def _sensitive(coded: Coded, diversity: int) -> Sensitive:
-    """Codes from 1; 0 for missing, which is no value to be diverse with."""
-    lookup = np.zeros(len(coded.values), np.int32)
+def _secret(name: str, policy: Policy, coded: Coded) -> Secret:
+    """The column coded for its models: from 1, by size if all values are numbers and else as text; 0 for missing."""
+    models = [model for model in policy.models if getattr(model, "column", None) == name]
     known = [index for index, value in enumerate(coded.values) if value is not None]
-    lookup[known] = np.arange(1, len(known) + 1)
-    return Sensitive(lookup[coded.codes], diversity)
+    texts = [str(coded.values[index]) for index in known]
+    size = numbers(texts)
+    order = sorted(range(len(known)), key=lambda i: (size[i] if size is not None else 0.0, texts[i]))
+    lookup = np.zeros(len(coded.values), np.int32)
+    lookup[[known[i] for i in order]] = np.arange(1, len(known) + 1)
+    counts = coded.counts()[[known[i] for i in order]].astype(np.float64)
+    parents: list[NDArray[np.int32]] = []
+    if any(isinstance(model, TCloseness) and model.distance == "hierarchical" for model in models):
+        groups = ladder(name, [texts[i] for i in order], policy.columns[name].hierarchy).groups
+        for below, level in pairwise(groups):
+            # the first value of each group below tells the group's parent
+            _, first = np.unique(below, return_index=True)
+            parents.append(level[first])
+    return Secret(lookup[coded.codes], counts / max(counts.sum(), 1.0), models, parents)
 
 
 def _named(
@@ -223,6 +293,7 @@ def _named(
     result: dict[str, tuple[NDArray[np.int32], list[str | None]]] = {}
     losses = []
     suppressed = 0
+    nothing_left = np.ones(count, bool)
     for name, axis, column in zip(names, axes, columns, strict=True):
         inside = column[order]
         low, high = np.minimum.reduceat(inside, starts), np.maximum.reduceat(inside, starts)
@@ -236,6 +307,7 @@ def _named(
         result[name] = label[box], list(number)
         if "*" in number:
             suppressed += int(box_rows[label == number["*"]].sum())
+        nothing_left &= label == number.get("*", -1)
     after = classes([codes for codes, _ in result.values()])
     return Recoded(
         result,
@@ -245,6 +317,7 @@ def _named(
         risk(before.size, k),
         risk(after.size, k),
         suppressed,
+        int(box_rows[nothing_left].sum()),
     )
 
 

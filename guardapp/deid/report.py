@@ -136,11 +136,15 @@ def _guarantees(page: Report, report: dict[str, Any]) -> None:
     page.table(
         ["Guarantee", "Column", "Asked for", "Measured"],
         [
-            [entry["name"], entry.get("column", "—"), entry.get("k", entry.get("l")), entry["measured"]]
+            [entry["name"], entry.get("column", "—"), _asked(entry), f"{entry['measured']:.6g}"]
             for entry in report["models"]
         ],
         numeric=(2, 3),
     )
+
+
+def _asked(entry: dict[str, Any]) -> str:
+    return ", ".join(f"{name} = {entry[name]:g}" for name in ("k", "c", "l", "t", "beta", "delta") if name in entry)
 
 
 def _columns(page: Report, policy: Policy, recoded: Recoded, counts: CellCounts) -> None:

@@ -75,6 +75,10 @@ def test_an_unknown_field_is_refused_with_the_nearest_known_one(text: str, unkno
         "columns: {a: {role: quasi}}\nmodels: [{name: k-anonimity, k: 2}]",
         "columns: {a: {role: quasi}}\nmodels: [{name: distinct-l-diversity, l: 2, column: b}]",
         "columns: {a: {role: quasi}}\nmodels: [{name: distinct-l-diversity, l: 2, column: a}]",
+        "columns: {a: {role: quasi}, b: {role: sensitive}}\n"
+        "models: [{name: t-closeness, t: 0.2, column: b, distance: hierarchical}]",
+        "columns: {a: {role: quasi}, b: {role: other}}\nsearch: {weights: {b: 2}}",
+        "columns: {a: {role: quasi}}\nsearch: {weights: {a: 0}}",
         "columns: {}",
         "version: 2\ncolumns: {a: {role: other}}",
     ],
@@ -96,10 +100,8 @@ def test_what_is_no_yaml_is_refused_and_never_run(text: str) -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        {"models": [{"name": "t-closeness", "t": 0.2, "column": "s"}]},
-        {"models": [{"name": "entropy-l-diversity", "l": 2, "column": "s"}]},
         {"models": [{"name": "k-map", "k": 3}]},
-        {"search": {"engine": "lattice", "metric": "entropy", "suppression": 0.04}},
+        {"models": [{"name": "delta-presence", "high": 0.5}]},
     ],
 )
 def test_a_guarantee_that_cannot_be_given_yet_is_refused_and_not_left_out(fields: dict[str, Any]) -> None:

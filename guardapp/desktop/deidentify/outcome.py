@@ -185,6 +185,18 @@ def _model_line(model: dict[str, Any], columns: str) -> CheckLine:
     if model["name"] == "k-anonymity":
         text, evidence = "k = {measured}, at least {asked} was asked for", "Over {columns}."
         return CheckLine(state, text, evidence, measured=model["measured"], asked=model["k"], columns=columns)
+    if model["name"] != "distinct-l-diversity":
+        text, evidence = "{model} of {column}: {measured} in the worst group", "Asked for: {asked}."
+        asked = next((model[field] for field in ("t", "beta", "delta", "c", "l") if field in model), "")
+        return CheckLine(
+            state,
+            text,
+            evidence,
+            model=model["name"],
+            measured=f"{model['measured']:.4g}",
+            asked=asked,
+            column=model.get("column", ""),
+        )
     text = "{measured} different values of {column} in every group"
     evidence = "At least {asked} was asked for; this is the smallest number in any group."
     asked, column = model.get("l", ""), model.get("column", "")
