@@ -34,25 +34,27 @@ def scan_streams(piece: Piece, where: str, *, expected: bool = False, torchscrip
 
     expected: a loader takes these bytes for a pickle, so that one that breaks off is damaged, not merely other data
     """
-    findings, end, followed = _in_order(piece, where, torchscript)
+    findings, end, followed = _in_order(piece, where, torchscript, expected)
     if followed == 0 and expected and not findings and len(piece):
         findings.append(Finding("unknown", where, end, "A damaged pickle", "What it would do is not known."))
     return findings + _hidden(piece, end if followed else 0, where, torchscript)
 
 
-def _in_order(piece: Piece, where: str, torchscript: bool) -> tuple[list[Finding], int, int]:
+def _in_order(piece: Piece, where: str, torchscript: bool, expected: bool) -> tuple[list[Finding], int, int]:
     """Findings, where the last pickle ends, and how many came to their STOP."""
     findings: list[Finding] = []
     offset = followed = 0
     while offset < len(piece) and followed < MOST_STREAMS:
         run = Machine(piece, offset, where, torchscript=torchscript).run()
+        likely = expected or _headed(piece, offset) or any(finding.what.endswith(_NAMED) for finding in run.findings)
         if not run.stopped:
             # a text may begin like a pickle that names something; Python would fail on it before it called anything
-            if run.calls or run.findings and (_headed(piece, offset) or not _text(piece, offset)):
-                findings += run.findings
-            elif any(finding.level == "unsafe" for finding in run.findings) and _well_known(run.findings):
+            binary = _headed(piece, offset) or not _text(piece, offset)
+            if (likely and (run.calls or binary)) or _well_known(run.findings):
                 findings += run.findings
             return findings, offset, followed
+        if not likely:  # the bytes of a tensor, which chance made end in a stop
+            run.findings.clear()
         findings += run.findings
         offset, followed = run.end, followed + 1
     if followed == MOST_STREAMS:

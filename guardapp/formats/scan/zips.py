@@ -217,9 +217,11 @@ class Archive:
             return None
         for password in _PASSWORDS:
             try:
-                return Piece.of(archive.read(entry.name, pwd=password))
+                content = archive.read(entry.name, pwd=password)
             except (RuntimeError, zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError, EOFError, struct.error):
                 continue
+            if content:  # the checksum of nothing confirms no password
+                return Piece.of(content)
         return None
 
     def _decompressed(self, method: int, packed: Piece) -> Piece:
