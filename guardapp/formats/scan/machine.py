@@ -285,10 +285,11 @@ class Machine:
         self._stack.append(Made(callee, tuple(a for a in few if not isinstance(a, Made | tuple))))
 
 
-
 def _latin(arguments: object) -> bool:
     """Whether these are the arguments with which Python writes bytes for protocols 0 to 2."""
-    return isinstance(arguments, tuple) and len(arguments) in (1, 2) and arguments[1:] in ((), ("latin1",), ("latin-1",))
+    return (
+        isinstance(arguments, tuple) and len(arguments) in (1, 2) and arguments[1:] in ((), ("latin1",), ("latin-1",))
+    )
 
 
 def array_bytes(fields: dict[object, object]) -> int | None:

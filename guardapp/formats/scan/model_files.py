@@ -18,7 +18,9 @@ _ANY_CODE: Final = "It could run any code."
 _UNREAD: Final = "What is in it is not known."
 _FILES: Final = "It could read or write files."
 
-_KERAS_MODULES: Final = re.compile(r"(keras|tf_keras|tensorflow\.keras|tensorflow\.python\.keras)(\.[a-z_0-9]+)*|builtins")
+_KERAS_MODULES: Final = re.compile(
+    r"(keras|tf_keras|tensorflow\.keras|tensorflow\.python\.keras)(\.[a-z_0-9]+)*|builtins"
+)
 _KERAS_FUNCTIONS: Final = re.compile(r"keras\.utils\.(get_file|.*)|keras\.(saving|src\.saving|config|export)(\..*)?")
 _SCRIPT_FILES: Final = re.compile(
     rb"\b(?:torch|ops\.aten|aten)\.(save|load|from_file|_save_parameter|package\w*|hub\w*)\s*\(|torch\.ops\.aten\.(?:save|from_file)"
@@ -166,7 +168,9 @@ def _gguf_end(piece: Piece, at: int, kind: int) -> int:
     return at
 
 
-_ONNX_DOMAINS: Final = frozenset(("", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview.training", "com.microsoft"))
+_ONNX_DOMAINS: Final = frozenset(
+    ("", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview.training", "com.microsoft")
+)
 
 
 def is_onnx(piece: Piece) -> bool:

@@ -13,9 +13,25 @@ from typing import Final
 
 from guardapp.formats.scan.findings import Level
 
-_BUILTINS: Final = (
-    "set frozenset list dict tuple int float bool str bytes bytearray complex slice range object long unicode"
-).split()
+_BUILTINS: Final = [
+    "set",
+    "frozenset",
+    "list",
+    "dict",
+    "tuple",
+    "int",
+    "float",
+    "bool",
+    "str",
+    "bytes",
+    "bytearray",
+    "complex",
+    "slice",
+    "range",
+    "object",
+    "long",
+    "unicode",
+]
 _PYTHON: Final = {
     "builtins": _BUILTINS,
     "__builtin__": _BUILTINS,
@@ -34,7 +50,8 @@ _DTYPES: Final = (
     r"(?:bool_?|u?int(?:8|16|32|64)?|float(?:16|32|64|128)?|complex(?:64|128)?|str_|bytes_|object_|longlong|void)"
 )
 _ALLOWED: Final = re.compile(
-    r"torch (?:(?:Float|Double|Half|BFloat16|Long|Int|Short|Char|Byte|Bool|ComplexFloat|ComplexDouble|QInt8|QUInt8|QInt32)"
+    r"torch (?:(?:Float|Double|Half|BFloat16|Long|Int|Short|Char|Byte|Bool|ComplexFloat|ComplexDouble|QInt8"
+    r"|QUInt8|QInt32)"
     r"(?:Storage|Tensor)|Tensor|Size|device|dtype|"
     r"(?:bool|uint(?:8|16|32|64)|int(?:8|16|32|64)|q?u?int(?:8|32)|b?float16|float(?:32|64)|float8_\w+|complex(?:32|64|128)"
     r"|half|float|double|long|int|short|strided|contiguous_format|channels_last|per_tensor_affine|per_channel_affine))"
@@ -53,22 +70,120 @@ _ALLOWED: Final = re.compile(
 _CLASSES_WITH_CODE: Final = re.compile(r"torch\.nn\.modules\.\w+ [A-Z]\w*")
 
 _KNOWN_ROOTS: Final = frozenset(sys.stdlib_module_names) | frozenset(
-    "__builtin__ __main__ copy_reg commands urllib2 httplib Queue cPickle cStringIO exceptions pip setuptools pkg_resources"
-    " distutils torch numpy joblib dill cloudpickle pandas scipy sklearn requests aiohttp keras tensorflow onnx jinja2"
-    " IPython pytest _pytest lib2to3 idlelib asyncore imp win32api nt posix paramiko fabric invoke sympy networkx"
-    " torchvision transformers doctest triton django flask twisted pexpect psutil".split()
+    [
+        "__builtin__",
+        "__main__",
+        "copy_reg",
+        "commands",
+        "urllib2",
+        "httplib",
+        "Queue",
+        "cPickle",
+        "cStringIO",
+        "exceptions",
+        "pip",
+        "setuptools",
+        "pkg_resources",
+        "distutils",
+        "torch",
+        "numpy",
+        "joblib",
+        "dill",
+        "cloudpickle",
+        "pandas",
+        "scipy",
+        "sklearn",
+        "requests",
+        "aiohttp",
+        "keras",
+        "tensorflow",
+        "onnx",
+        "jinja2",
+        "IPython",
+        "pytest",
+        "_pytest",
+        "lib2to3",
+        "idlelib",
+        "asyncore",
+        "imp",
+        "win32api",
+        "nt",
+        "posix",
+        "paramiko",
+        "fabric",
+        "invoke",
+        "sympy",
+        "networkx",
+        "torchvision",
+        "transformers",
+        "doctest",
+        "triton",
+        "django",
+        "flask",
+        "twisted",
+        "pexpect",
+        "psutil",
+    ]
 )
 
-_PROGRAMS: Final = (
-    "os posix nt subprocess pty commands popen2 _posixsubprocess multiprocessing asyncio webbrowser antigravity"
-    " pydoc venv ensurepip pip setuptools distutils idlelib pexpect platform ctypes"
-).split()
-_NETWORK: Final = (
-    "socket ssl http urllib urllib2 httplib requests aiohttp ftplib smtplib poplib imaplib telnetlib paramiko"
-    " socketserver xmlrpc wsgiref"
-).split()
-_FILES: Final = "shutil io tempfile fileinput glob zipfile tarfile linecache mmap dbm shelve sqlite3".split()
-_READERS: Final = "pickle _pickle cPickle dill cloudpickle joblib marshal shelve".split()
+_PROGRAMS: Final = [
+    "os",
+    "posix",
+    "nt",
+    "subprocess",
+    "pty",
+    "commands",
+    "popen2",
+    "_posixsubprocess",
+    "multiprocessing",
+    "asyncio",
+    "webbrowser",
+    "antigravity",
+    "pydoc",
+    "venv",
+    "ensurepip",
+    "pip",
+    "setuptools",
+    "distutils",
+    "idlelib",
+    "pexpect",
+    "platform",
+    "ctypes",
+]
+_NETWORK: Final = [
+    "socket",
+    "ssl",
+    "http",
+    "urllib",
+    "urllib2",
+    "httplib",
+    "requests",
+    "aiohttp",
+    "ftplib",
+    "smtplib",
+    "poplib",
+    "imaplib",
+    "telnetlib",
+    "paramiko",
+    "socketserver",
+    "xmlrpc",
+    "wsgiref",
+]
+_FILES: Final = [
+    "shutil",
+    "io",
+    "tempfile",
+    "fileinput",
+    "glob",
+    "zipfile",
+    "tarfile",
+    "linecache",
+    "mmap",
+    "dbm",
+    "shelve",
+    "sqlite3",
+]
+_READERS: Final = ["pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"]
 
 
 def allowed(module: str, name: str) -> bool:

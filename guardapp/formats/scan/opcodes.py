@@ -35,7 +35,7 @@ class Instruction(NamedTuple):
     end: int
 
 
-_PLAIN: Final = frozenset(b"(.012NQRabdeostuln})]\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x92\x93\x94\x97\x98") - frozenset(b"n")
+_PLAIN: Final = frozenset(b"(.012NQRabdeostul})]\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x92\x93\x94\x97\x98")
 _FIXED: Final = {
     ord("K"): "<B", ord("M"): "<H", ord("J"): "<i", ord("G"): ">d", ord("h"): "<B", ord("j"): "<I",
     ord("q"): "<B", ord("r"): "<I", 0x80: "<B", 0x82: "<B", 0x83: "<H", 0x84: "<i", 0x95: "<Q",
@@ -120,7 +120,7 @@ def _lines(piece: Piece, offset: int, code: int) -> Instruction:
         elif code == ord("S"):
             if len(line) < 2 or line[:1] != line[-1:] or line[:1] not in b"\"'":
                 raise Malformed("a string without quotes")
-            argument = codecs.escape_decode(line[1:-1])[0].decode("latin-1")  # type: ignore[attr-defined]
+            argument = codecs.escape_decode(line[1:-1])[0].decode("latin-1")
         elif code == ord("V"):
             argument = line.decode("raw-unicode-escape")
         elif code in b"gp":
@@ -130,7 +130,9 @@ def _lines(piece: Piece, offset: int, code: int) -> Instruction:
         elif code == ord("P"):
             argument = Opaque(len(line))
         else:  # I and L
-            argument = int(line.rstrip(b"L") or b"0", 0) if code == ord("L") else int(line, 0) if line[:1] != b"0" else 0
+            argument = (
+                int(line.rstrip(b"L") or b"0", 0) if code == ord("L") else int(line, 0) if line[:1] != b"0" else 0
+            )
     except (ValueError, UnicodeError):
         raise Malformed("an argument that cannot be read") from None
     return Instruction(code, argument, offset, end)

@@ -16,7 +16,7 @@ import re
 import struct
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -115,7 +115,7 @@ class _Scan:
         found: list[Finding] = []
         for member in members:
             place = f"{where} › {member.name[:200]}".removeprefix(" › ")
-            code = script and "/code/" in f"/{member.name}" or exported and member.name.endswith(".json")
+            code = (script and "/code/" in f"/{member.name}") or (exported and member.name.endswith(".json"))
             if code:
                 found += model_files.scan_script(member.content, place)
             if member.name in ("config.json", "metadata.json") and "config.json" in {m.name for m in members}:
@@ -179,6 +179,7 @@ class _Scan:
         return found + scan_streams(piece, where)
 
     def _packed(self, piece: Piece, head: bytes, where: str, depth: int) -> list[Finding] | None:
+        make: Callable[[], Any]
         if head[:3] == b"\x1f\x8b\x08":
             kind, make = "gzip", lambda: zlib.decompressobj(31)
         elif head[:3] == b"BZh":
@@ -222,7 +223,7 @@ def _unused(decompressor: Any, piece: Piece) -> int:
     step = 1 << 20
     unused = decompressor.unused_data
     for read in range(step, len(piece) + step, step):
-        if not unused or piece.read(read - step, step).endswith(unused) and len(piece) >= read - step:
+        if not unused or (piece.read(read - step, step).endswith(unused) and len(piece) >= read - step):
             tail = piece.read(min(read, len(piece)) - len(unused), len(unused))
             if tail == unused:
                 return len(piece) - min(read, len(piece)) + len(unused)

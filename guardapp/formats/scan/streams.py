@@ -74,7 +74,9 @@ def _text(piece: Piece, offset: int) -> bool:
 
 def _well_known(findings: list[Finding]) -> bool:
     """Whether a name that does harm when called stands in full: a text seldom begins with one."""
-    harmful = r"(builtins|__builtin__|os|posix|nt|subprocess|sys|runpy|pickle|_pickle|socket|pty|shutil|importlib)\.\w+ "
+    harmful = (
+        r"(builtins|__builtin__|os|posix|nt|subprocess|sys|runpy|pickle|_pickle|socket|pty|shutil|importlib)\.\w+ "
+    )
     return any(re.match(harmful, finding.what) for finding in findings)
 
 
@@ -101,7 +103,9 @@ def _hidden(piece: Piece, begin: int, where: str, torchscript: bool) -> list[Fin
         if steps > MOST_HIDDEN_STEPS or len(findings) > 50:
             if steps > MOST_HIDDEN_STEPS:
                 findings.append(
-                    Finding("unknown", where, offset, "More pickles than are followed", "What they would do is not known.")
+                    Finding(
+                        "unknown", where, offset, "More pickles than are followed", "What they would do is not known."
+                    )
                 )
             break
     return findings

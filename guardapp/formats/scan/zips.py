@@ -170,10 +170,12 @@ class Archive:
             size, packed = wide[:2]
         if flags & 8:
             self._pass_descriptor(begin + entry.packed)
-        later = flags & 8 and not (crc or packed or size)
-        if _text(text) != entry.name or method != entry.method or (flags ^ entry.flags) & 0x2069:
-            self._find(entry.local, f"Two headers of {entry.name[:80]} disagree")
-        elif not later and (packed, size) != (entry.packed, entry.size) and not flags & 8:
+        if (
+            _text(text) != entry.name
+            or method != entry.method
+            or (flags ^ entry.flags) & 0x2069
+            or (not flags & 8 and (crc, packed, size) != (entry.crc, entry.packed, entry.size))
+        ):
             self._find(entry.local, f"Two headers of {entry.name[:80]} disagree")
         return self._unpacked(entry, self._piece.part(begin, entry.packed), begin)
 
@@ -218,7 +220,16 @@ class Archive:
         for password in _PASSWORDS:
             try:
                 content = archive.read(entry.name, pwd=password)
-            except (RuntimeError, zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError, EOFError, struct.error):
+            except (
+                RuntimeError,
+                zipfile.BadZipFile,
+                zlib.error,
+                KeyError,
+                ValueError,
+                OSError,
+                EOFError,
+                struct.error,
+            ):
                 continue
             if content:  # the checksum of nothing confirms no password
                 return Piece.of(content)

@@ -37,7 +37,9 @@ def judged(path: Path) -> str:
 
 def test_the_public_collection_of_malicious_files_is_judged_right(shared: Path) -> None:
     files = [path for path in sorted((shared / "malicious-pickles").rglob("*")) if path.is_file()]
-    wanted = {path.name: "safe" if path.name in SAFE else "unknown" if path.name in CLOSED else "unsafe" for path in files}
+    wanted = {
+        path.name: "safe" if path.name in SAFE else "unknown" if path.name in CLOSED else "unsafe" for path in files
+    }
     assert {path.name: judged(path) for path in files} == wanted
 
 
