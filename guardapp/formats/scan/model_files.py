@@ -23,9 +23,9 @@ _KERAS_MODULES: Final = re.compile(
 )
 _KERAS_FUNCTIONS: Final = re.compile(r"keras\.utils\.(get_file|.*)|keras\.(saving|src\.saving|config|export)(\..*)?")
 _SCRIPT_FILES: Final = re.compile(
-    rb"\b(?:torch|ops\.aten|aten)\.(save|load|from_file|_save_parameter|package\w*|hub\w*)\s*\(|torch\.ops\.aten\.(?:save|from_file)"
+    rb"(?:torch|ops\.aten|aten)\.(save|load|from_file|_save_parameter|package\w*|hub\w*)\s*\(|torch\.ops\.aten\.(?:save|from_file)"
 )
-_SCRIPT_OPS: Final = re.compile(rb"\bops\.([A-Za-z_]\w*)\.(\w+)")
+_SCRIPT_OPS: Final = re.compile(rb"ops\.([A-Za-z_]\w*)\.(\w+)")
 _OWN_OPS: Final = frozenset(b"aten prim prims quantized torch _quantized profiler inductor".split())
 _TEMPLATE: Final = re.compile(
     r"__\w+__|\|\s*attr\s*\(|\b(?:cycler|joiner|lipsum|namespace|self|request|config)\s*\.\s*_|\bimport\b(?=[^}]*%})"

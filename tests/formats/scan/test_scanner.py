@@ -193,3 +193,13 @@ def test_an_empty_file_is_safe_and_a_missing_one_is_an_error(tmp_path: Path) -> 
     assert scan_file(tmp_path / "empty") == []
     with pytest.raises(OSError, match=os.strerror(2)):
         scan_file(tmp_path / "missing")
+
+
+def test_a_call_in_the_first_byte_of_a_script_is_seen(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("m/constants.pkl", b"\x80\x02).")
+        archive.writestr("m/code/__torch__.py", b"torch.save(x, 'a')\n")
+    path = tmp_path / "model.pt"
+    path.write_bytes(buffer.getvalue())
+    assert judged(path) == "unsafe"
