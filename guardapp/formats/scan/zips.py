@@ -222,6 +222,7 @@ class Archive:
                 content = archive.read(entry.name, pwd=password)
             except (
                 RuntimeError,
+                lzma.LZMAError,
                 zipfile.BadZipFile,
                 zlib.error,
                 KeyError,
