@@ -32,6 +32,7 @@ COMMANDS = {
     "inspect": "guardapp.cli.seal:inspect",
     "recipients": "guardapp.cli.seal:recipients",
     "rekey": "guardapp.cli.seal:rekey",
+    "scan": "guardapp.cli.scan:scan",
     "sign": "guardapp.cli.sign:sign",
     "verify": "guardapp.cli.sign:verify",
     "bundle": "guardapp.cli.sign:bundle",

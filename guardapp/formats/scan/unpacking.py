@@ -1,0 +1,64 @@
+"""Decompression under limits: how far one file may unfold, in memory first and then in a file without a name."""
+
+from __future__ import annotations
+
+import mmap
+import tempfile
+from typing import IO, Any, Final
+
+from guardapp.formats.scan.piece import Piece
+
+IN_MEMORY: Final = 8 << 20
+_STEP: Final = 1 << 20
+
+
+class TooLarge(Exception):
+    """More came out than the budget allows."""
+
+
+class Budget:
+    """How many bytes all that is unpacked from one file may take: 200 times its size, from 64 MiB to 16 GiB."""
+
+    def __init__(self, nbytes: int) -> None:
+        self.left = min(max(200 * nbytes, 64 << 20), 16 << 30)
+
+    def take(self, nbytes: int) -> None:
+        self.left -= nbytes
+        if self.left < 0:
+            raise TooLarge
+
+
+def unpack(decompressor: Any, packed: Piece, budget: Budget) -> Piece:
+    """All that `decompressor` (of zlib, bz2 or lzma) makes of `packed`. TooLarge, and the decompressor's own errors."""
+    kept = bytearray()
+    spooled: IO[bytes] | None = None
+    for chunk in _chunks(decompressor, packed):
+        budget.take(len(chunk))
+        if spooled is None and len(kept) + len(chunk) > IN_MEMORY:
+            spooled = tempfile.TemporaryFile()  # noqa: SIM115  (the mapping outlives this function)
+            spooled.write(kept)
+            kept.clear()
+        if spooled is None:
+            kept += chunk
+        else:
+            spooled.write(chunk)
+    if spooled is None:
+        return Piece.of(bytes(kept))
+    with spooled:
+        spooled.flush()
+        return Piece.of(mmap.mmap(spooled.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def _chunks(decompressor: Any, packed: Piece) -> Any:
+    offset = 0
+    waiting = b""
+    is_zlib = hasattr(decompressor, "unconsumed_tail")
+    while not decompressor.eof:
+        data = waiting
+        if not data and (is_zlib or decompressor.needs_input):
+            data = packed.read(offset, _STEP)
+            offset += len(data)
+            if not data:
+                return
+        yield decompressor.decompress(data, _STEP)
+        waiting = decompressor.unconsumed_tail if is_zlib else b""
