@@ -18,7 +18,8 @@ from guardapp.spec import REFERENCE, InputPath, KeyNeed, Part, Result, Spec
 
 if TYPE_CHECKING:
     from guardapp.deid.check import Measured
-    from guardapp.deid.protect import CellCounts, Recoded
+    from guardapp.deid.protect import CellCounts
+    from guardapp.deid.recoding import Recoded
     from guardapp.formats.tables import Format, Table
 
 
@@ -100,8 +101,8 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
         protected_batches,
         protected_schema,
         read_codes,
-        recode,
     )
+    from guardapp.deid.recoding import recode
     from guardapp.deid.report import write_report
     from guardapp.deid.risk import risk
     from guardapp.deid.rules.by_row import RowRules

@@ -16,7 +16,8 @@ from guardapp.deid.axes import SUPPRESSED
 from guardapp.deid.classes import classes
 from guardapp.deid.coding import Coded
 from guardapp.deid.policy import Policy, refuse_later
-from guardapp.deid.protect import Recoded, check_columns, coded_columns, read_codes, recode
+from guardapp.deid.protect import check_columns, coded_columns, read_codes
+from guardapp.deid.recoding import Recoded, recode
 from guardapp.deid.risk import Risk, risk
 from guardapp.deid.rules import rule_for
 from guardapp.deid.rules.by_row import RowRules

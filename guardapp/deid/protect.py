@@ -6,63 +6,24 @@ Memory grows by four bytes a row and coded column, not with the file. The order 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from guardapp.deid.axes import Axis
-from guardapp.deid.classes import Classes, classes
 from guardapp.deid.coding import Coded, code_columns, encode, watched
-from guardapp.deid.fulldomain import FullDomain, full_domain
-from guardapp.deid.guarantees import Secret, holding
-from guardapp.deid.hierarchies import numbers, place
-from guardapp.deid.ladders import ladder
-from guardapp.deid.mondrian import partition
-from guardapp.deid.policy import DistinctLDiversity, Policy, TCloseness
-from guardapp.deid.risk import Risk, risk
-from guardapp.deid.rule_options import KEYED
+from guardapp.deid.policy import Policy
 from guardapp.deid.rules import rule_for
 from guardapp.deid.rules.by_row import RowRules
 from guardapp.deid.rules.format_preserving import ShortCells
 from guardapp.deid.rules.whole_column import columns_read
-from guardapp.deid.utility import Utility, utility
 from guardapp.errors import GuardError
 from guardapp.formats.tables import Table
 from guardapp.progress import Progress
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-MOST_QUASI = 64
-
-
-class Recoded(NamedTuple):
-    """What the quasi-identifiers become.
-
-    columns: column name to (codes, (rows,) int32; labels, None for missing)
-    sizes:   rows in each class of the result, that is of rows with equal labels
-    lost:    column name to its mean loss, 0 … 1
-    suppressed: quasi-identifying cells that became `*`
-    suppressed_rows: rows of which every quasi-identifier became `*` because no group would take them
-    levels, cost: of full-domain search: the level of each column, and the loss under the metric asked for
-    """
-
-    columns: dict[str, tuple[NDArray[np.int32], list[str | None]]]
-    sizes: NDArray[np.int64]
-    utility: Utility
-    lost: dict[str, float]
-    before: Risk
-    after: Risk
-    suppressed: int
-    suppressed_rows: int = 0
-    levels: dict[str, int] | None = None
-    cost: float | None = None
-
-    @property
-    def k(self) -> int:
-        return int(self.sizes.min()) if len(self.sizes) else 0
+from guardapp.deid.recoding import Recoded
 
 
 def check_columns(policy: Policy, table: Table) -> None:
@@ -116,209 +77,6 @@ def read_codes(
             "table.no-rows",
         )
     return coded, rows
-
-
-def recode(
-    policy: Policy,
-    coded: dict[str, Coded],
-    progress: Progress,
-    k: int | None = None,
-    rearranged: Mapping[str, Coded] | None = None,
-) -> Recoded:
-    """Group rows until every class has k of them, and name the groups.
-
-    rearranged: columns that a rule has changed as a whole, instead of those in `coded`
-    k: instead of the policy's; without any, quasi-identifiers stay as their rules leave them
-    GuardError `deid.too-few-rows`, `deid.not-diverse`: no grouping whatever can meet the policy.
-    """
-    names = policy.quasi
-    target = k or policy.k or 1
-    if len(names) > MOST_QUASI:
-        raise GuardError(
-            "This policy cannot be run",
-            f"{len(names)} columns have the role quasi; beyond {MOST_QUASI} nothing of them would be left",
-            "Give the role quasi to the columns that an outsider can know, and drop or keep the others.",
-            "policy.too-many-quasi",
-        )
-    if not names:
-        nothing = np.zeros(0, np.int64)
-        none = risk(nothing, target)
-        return Recoded({}, nothing, utility([], nothing, nothing, target), {}, none, none, 0)
-    rearranged = rearranged or {}
-    ruled = {name: rearranged.get(name) or _ruled(name, policy, coded[name]) for name in names}
-    before = classes([coded[name].codes for name in names])
-    rows = len(ruled[names[0]].codes)
-    if rows < target:
-        raise GuardError(
-            f"A k of {target} cannot be reached",
-            f"the table has only {rows} rows",
-            "Choose a smaller k, or more rows.",
-            "deid.too-few-rows",
-            answer="no",
-        )
-    secrets = [
-        _secret(column, policy, rearranged.get(column) or _ruled(column, policy, coded[column]))
-        for column in policy.secrets
-    ]
-    _check_reachable(policy.secrets, secrets, rows)
-    if policy.search.engine == "lattice":
-        return _raised(full_domain(policy, ruled, target, secrets, progress), before, target)
-    placed = {
-        name: place(name, column.values, column.counts(), policy.columns[name].hierarchy)
-        for name, column in ruled.items()
-    }
-    axes = [placed[name].axis for name in names]
-    columns = [placed[name].code[ruled[name].codes] for name in names]
-    with progress.stage("Grouping rows", total=1.0) as stage:
-        distinct = classes([*columns, *(s.codes for s in secrets)])
-        if target == 1 and not secrets:
-            # nothing is asked for, so every different row is a group of its own
-            box = distinct.label
-        else:
-            box_of_distinct = partition(
-                [column[distinct.first] for column in columns],
-                axes,
-                distinct.size,
-                target,
-                [secret._replace(codes=secret.codes[distinct.first]) for secret in secrets],
-                on_level=stage.reach,
-            )
-            box = box_of_distinct[distinct.label]
-    recoded = _named(names, axes, columns, box, target, before)
-    _check_suppression(policy, recoded, rows)
-    return recoded
-
-
-def _check_reachable(names: list[str], secrets: list[Secret], rows: int) -> None:
-    """GuardError `deid.not-diverse` unless the whole table, as one group, holds every model."""
-    everything, one, each = np.zeros(rows, np.int64), np.ones(rows, np.int64), np.arange(rows)
-    for name, secret in zip(names, secrets, strict=True):
-        for model in secret.models:
-            if holding([secret._replace(models=[model])], everything, each, one, 1)[0]:
-                continue
-            if isinstance(model, DistinctLDiversity):
-                raise GuardError(
-                    f"An l of {model.l} cannot be reached for “{name}”",
-                    f"the whole table has only {len(secret.share)} different values in it",
-                    "Choose a smaller l.",
-                    "deid.not-diverse",
-                    answer="no",
-                )
-            raise GuardError(
-                f"{model.name} cannot be reached for “{name}”",
-                "the whole table, taken as one group, does not hold it",
-                "Ask for less.",
-                "deid.not-diverse",
-                answer="no",
-            )
-
-
-def _check_suppression(policy: Policy, recoded: Recoded, rows: int) -> None:
-    """GuardError `deid.too-much-suppressed`: more rows lost all that describes them than the policy lets."""
-    limit = policy.search.suppression
-    if limit is not None and recoded.suppressed_rows > limit * rows:
-        raise GuardError(
-            "This policy would suppress too many rows",
-            f"{recoded.suppressed_rows} of {rows} rows would keep nothing; the limit is {limit:.2%}",
-            "Ask for less, drop a quasi-identifier that sets rows apart, or raise the limit.",
-            "deid.too-much-suppressed",
-            answer="no",
-        )
-
-
-def _raised(found: FullDomain, before: Classes, k: int) -> Recoded:
-    """The result of full-domain search with its measures."""
-    after = classes([codes for codes, _ in found.columns.values()])
-    each = np.ones(len(after.label), np.int64)
-    return Recoded(
-        found.columns,
-        after.size,
-        utility(list(found.losses.values()), each, after.size, k),
-        {name: float(loss.mean()) for name, loss in found.losses.items()},
-        risk(before.size, k),
-        risk(after.size, k),
-        # code 0 is `*` in every column
-        sum(int((codes == 0).sum()) for codes, _ in found.columns.values()),
-        found.suppressed,
-        found.levels,
-        found.cost,
-    )
-
-
-def _ruled(name: str, policy: Policy, coded: Coded) -> Coded:
-    """The column after its own rule, which comes before any grouping; not a keyed one, which merges no values."""
-    keyed = policy.columns[name].effective_rule in KEYED
-    rule = None if keyed else rule_for(name, policy.columns[name], None)
-    if rule is None:
-        return coded
-    known = [value for value in coded.values if value is not None]
-    changed = dict(zip(known, rule(known), strict=True))
-    number: dict[str | None, int] = {}
-    lookup = [number.setdefault(changed.get(v) if v is not None else None, len(number)) for v in coded.values]
-    return Coded(np.array(lookup, np.int32)[coded.codes], list(number))
-
-
-def _secret(name: str, policy: Policy, coded: Coded) -> Secret:
-    """The column coded for its models: from 1, by size if all values are numbers and else as text; 0 for missing."""
-    models = [model for model in policy.models if getattr(model, "column", None) == name]
-    known = [index for index, value in enumerate(coded.values) if value is not None]
-    texts = [str(coded.values[index]) for index in known]
-    size = numbers(texts)
-    order = sorted(range(len(known)), key=lambda i: (size[i] if size is not None else 0.0, texts[i]))
-    lookup = np.zeros(len(coded.values), np.int32)
-    lookup[[known[i] for i in order]] = np.arange(1, len(known) + 1)
-    counts = coded.counts()[[known[i] for i in order]].astype(np.float64)
-    parents: list[NDArray[np.int32]] = []
-    if any(isinstance(model, TCloseness) and model.distance == "hierarchical" for model in models):
-        groups = ladder(name, [texts[i] for i in order], policy.columns[name].hierarchy).groups
-        for below, level in pairwise(groups):
-            # the first value of each group below tells the group's parent
-            _, first = np.unique(below, return_index=True)
-            parents.append(level[first])
-    return Secret(lookup[coded.codes], counts / max(counts.sum(), 1.0), models, parents)
-
-
-def _named(
-    names: list[str],
-    axes: list[Axis],
-    columns: list[NDArray[np.int32]],
-    box: NDArray[np.int64],
-    k: int,
-    before: Classes,
-) -> Recoded:
-    count = int(box.max()) + 1
-    order = np.argsort(box, kind="stable")
-    starts = np.searchsorted(box[order], np.arange(count))
-    box_rows = np.bincount(box, minlength=count).astype(np.int64)
-    result: dict[str, tuple[NDArray[np.int32], list[str | None]]] = {}
-    losses = []
-    suppressed = 0
-    nothing_left = np.ones(count, bool)
-    for name, axis, column in zip(names, axes, columns, strict=True):
-        inside = column[order]
-        low, high = np.minimum.reduceat(inside, starts), np.maximum.reduceat(inside, starts)
-        losses.append(axis.loss(low, high))
-        number: dict[str | None, int] = {}
-        runs, run_of = np.unique(low.astype(np.int64) << 32 | high, return_inverse=True)
-        label_of_run = [
-            number.setdefault(axis.label(int(run >> 32), int(run & 0xFFFFFFFF)), len(number)) for run in runs
-        ]
-        label = np.array(label_of_run, np.int32)[run_of]
-        result[name] = label[box], list(number)
-        if "*" in number:
-            suppressed += int(box_rows[label == number["*"]].sum())
-        nothing_left &= label == number.get("*", -1)
-    after = classes([codes for codes, _ in result.values()])
-    return Recoded(
-        result,
-        after.size,
-        utility(losses, box_rows, after.size, k),
-        {n: float((loss * box_rows).sum() / box_rows.sum()) for n, loss in zip(names, losses, strict=True)},
-        risk(before.size, k),
-        risk(after.size, k),
-        suppressed,
-        int(box_rows[nothing_left].sum()),
-    )
 
 
 class CellCounts:

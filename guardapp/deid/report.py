@@ -11,7 +11,8 @@ from guardapp.reports import Figure, Report, Words
 if TYPE_CHECKING:
     from guardapp.deid.check import Measured
     from guardapp.deid.policy import Policy
-    from guardapp.deid.protect import CellCounts, Recoded
+    from guardapp.deid.protect import CellCounts
+    from guardapp.deid.recoding import Recoded
     from guardapp.formats.tables import Table
 
 _RULES = {

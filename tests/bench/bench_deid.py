@@ -26,7 +26,8 @@ from guardapp.deid.detectors import KIND, look
 from guardapp.deid.mondrian import partition
 from guardapp.deid.policy import build_policy
 from guardapp.deid.profile import profile
-from guardapp.deid.protect import coded_columns, read_codes, recode
+from guardapp.deid.protect import coded_columns, read_codes
+from guardapp.deid.recoding import recode
 from guardapp.deid.rules.pseudonym import pseudonyms
 from guardapp.formats.tables import open_table
 from guardapp.progress import Progress

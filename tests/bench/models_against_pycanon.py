@@ -18,7 +18,7 @@ import numpy as np
 
 from guardapp.deid.coding import Coded
 from guardapp.deid.policy import build_policy
-from guardapp.deid.protect import recode
+from guardapp.deid.recoding import recode
 from guardapp.errors import GuardError
 from guardapp.progress import Progress
 

@@ -22,7 +22,7 @@ from guardapp.deid.check_models import measure_models
 from guardapp.deid.coding import Coded
 from guardapp.deid.job import DeidSpec, run
 from guardapp.deid.policy import Policy, build_policy
-from guardapp.deid.protect import recode
+from guardapp.deid.recoding import recode
 from guardapp.errors import GuardError
 from guardapp.progress import Progress
 

@@ -278,7 +278,7 @@ def test_a_file_that_breaks_the_promise_when_read_back_fails_the_job(
     # an engine that leaves every row a group of its own
     import numpy as np
 
-    from guardapp.deid import protect as engine
+    from guardapp.deid import recoding as engine
 
     monkeypatch.setattr(engine, "partition", lambda columns, axes, weights, *rest, **more: np.arange(len(weights)))
     with pytest.raises(GuardError) as error:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from guardapp.deid.coding import Coded, code_columns
 from guardapp.deid.policy import build_policy
-from guardapp.deid.protect import Recoded, recode
+from guardapp.deid.recoding import Recoded, recode
 from guardapp.errors import GuardError
 from guardapp.formats.tables import open_table
 from guardapp.progress import Progress

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from guardapp.deid.coding import Coded
 from guardapp.deid.policy import Policy, build_policy
-from guardapp.deid.protect import Recoded, recode
+from guardapp.deid.recoding import Recoded, recode
 from guardapp.errors import GuardError
 from guardapp.progress import Progress
 
