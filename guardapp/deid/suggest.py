@@ -261,6 +261,8 @@ def _spread(column: ColumnProfile) -> str:
     text = f"at least {column.distinct:,} values" if column.distinct_at_least else f"{column.distinct:,} values"
     if column.low is not None:
         text += f", {column.low} to {column.high}"
+    if column.singled_out >= 0.001 and column.distinct_at_least:
+        return f"{text}, alone singles out at most {100 * column.singled_out:.1f} % of rows"
     if column.singled_out >= 0.001:
         return f"{text}, alone singles out {100 * column.singled_out:.1f} % of rows"
     return f"{text}, singles out no one" if not column.distinct_at_least else text
