@@ -1,8 +1,8 @@
 """What is in a table: for each column its type, gaps, different values, and which identifiers it seems to hold.
 
 One pass in bounded memory. Rows, gaps and different values are counted exactly (different values up to a million a
-column; beyond that the count says "at least", and shares are upper bounds). Kinds are looked for in all rows of a table of up to 50,000 rows, in an
-even sample of that size of a larger one; the profile says which.
+column; beyond that the count says "at least", and shares are upper bounds). Kinds are looked for in all rows of a table
+of up to 50,000 rows, in an even sample of that size of a larger one; the profile says which.
 """
 
 from __future__ import annotations
