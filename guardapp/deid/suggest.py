@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from guardapp.deid.detectors import KIND, KINDS, Kind, look, named
+from guardapp.deid.detectors import KIND, KINDS, TEXT_KINDS, Kind, look, named
+from guardapp.deid.detectors.in_text import spans
 from guardapp.deid.detectors.names import are_names, confidence, person_names
 from guardapp.deid.profile import ColumnProfile, Finding
 
@@ -196,17 +197,15 @@ def _find_inside(column: ColumnProfile, cells: list[str]) -> None:
     texts = [cell for cell in cells[:_TEXT_LOOK] if len(cell) > 12 and (" " in cell or not cell.isascii())]
     if len(texts) * 4 < min(len(cells), _TEXT_LOOK):
         return
-    for kind in KINDS:
-        if kind.inside is None:
-            continue
-        hits = [match.group() for text in texts if (match := kind.inside.search(text))]
-        passing = int(kind.check([kind.clean(hit) for hit in hits]).sum()) if kind.strong else len(hits)
+    texts_with = Counter(name for text in texts for name in {span.kind for span in spans(text, TEXT_KINDS)})
+    for name in TEXT_KINDS:
+        kind, passing = KIND[name], texts_with[name]
         if passing:
             column.kinds.append(
                 Finding(
                     kind=kind.name,
                     title=kind.title,
-                    matched=len(hits) / len(texts),
+                    matched=passing / len(texts),
                     passed=passing / len(texts),
                     passing=passing,
                     checks=kind.checks,

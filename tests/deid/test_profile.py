@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from guardapp.deid.detectors import header_words, named
 from guardapp.deid import profile as profiling
+from guardapp.deid.detectors import header_words, named
 from guardapp.deid.profile import ColumnProfile, profile
 
 CHOICE = random.Random(5)

@@ -118,6 +118,8 @@ _CARD = r"(?:4\d|5[1-5]|2[2-7]|3[0-9]|6[0-9])\d{2}(?:[ -]?\d{2,6}){2,5}"
 _IBAN = r"[A-Za-z]{2}\d{2}(?:[ ]?[A-Za-z0-9]{1,4}){3,8}"
 _MAIL = r"[A-Za-z0-9._%+'-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}"
 _V4 = r"(?:\d{1,3}\.){3}\d{1,3}"
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_V4_EXACT = rf"(?:{_OCTET}\.){{3}}{_OCTET}"
 _V6 = r"(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}"
 _MOBILE = r"(?:\+?86[- ]?)?1[3-9]\d(?:[- ]?\d{4}){2}"
 _PHONE = r"(?=(?:\D*\d){7})(?:\+|00)?\(?\d{1,4}\)?(?:[ ./-]?\(?\d{1,5}\)?){1,6}"
@@ -150,9 +152,10 @@ KINDS: tuple[Kind, ...] = (
     Kind("phone", "Phone number", "direct",
          ("phone", "tel", "telephone", "mobile", "cell", "fax", "电话", "手机", "传真"), re.compile(_PHONE), _same,
          _each(_phone_digits), "the international form", False,
-         re.compile(r"(?<![0-9A-Za-z@._+-])(?:\+\d{1,3}|00\d{1,3}|\(\d{2,5}\))(?:[ .-]?\(?\d{2,5}\)?){2,5}(?![0-9])")),
+         re.compile(r"(?<![0-9A-Za-z@._+-])(?:(?:\+|00)\d{1,3}(?: ?\(0\))?|\(\d{2,5}\))(?:[ .-]?\(?\d{2,5}\)?){2,5}"
+                    r"(?:x\d{1,5})?(?![0-9])")),
     Kind("ipv4", "IPv4 address", "direct", ("ip", "ipv4", "ip address"), re.compile(_V4), _same, _addresses,
-         "the range of addresses", False, _inside(_V4)),
+         "the range of addresses", False, _inside(_V4_EXACT + r"(?!\.\d)")),
     Kind("ipv6", "IPv6 address", "direct", ("ip", "ipv6", "ip address"), re.compile(_V6), _same, _each(_ipv6),
          "the rules for addresses", True, None),
 )  # fmt: skip
