@@ -71,6 +71,8 @@ _PSEUDONYM_KINDS = (
     "iban",
     "payment_card",
     "nhs_number",
+    "cn_social_credit_code",
+    "us_ssn",
     "cn_mobile",
     "phone",
     "ipv4",

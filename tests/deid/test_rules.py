@@ -109,6 +109,8 @@ def test_a_rule_that_fits_no_value_is_refused_by_the_columns_name() -> None:
         ("order 4111 1111 1111 1112.", "order 4111 1111 1111 1112."),
         ("pay to DE89 3704 0044 0532 0130 00", "pay to [iban]"),
         ("call +44 20 7946 0958 now", "call [phone] now"),
+        ("SSN 078-05-1120, not 666-12-1234", "SSN [us_ssn], not 666-12-1234"),
+        ("公司 914403001922038216 已核", "公司 [cn_social_credit_code] 已核"),
         ("from 10.0.0.255.", "from [ipv4]."),
         ("from 999.999.999.999 and 1.2.3.4.5", "from 999.999.999.999 and 1.2.3.4.5"),
         ("version 1.2.3.4, v 1.2.3.4, 版本 1.2.3.4", "version 1.2.3.4, v 1.2.3.4, 版本 1.2.3.4"),

@@ -123,6 +123,8 @@ _V4_EXACT = rf"(?:{_OCTET}\.){{3}}{_OCTET}"
 _V6 = r"(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}"
 _MOBILE = r"(?:\+?86[- ]?)?1[3-9]\d(?:[- ]?\d{4}){2}"
 _PHONE = r"(?=(?:\D*\d){7})(?:\+|00)?\(?\d{1,4}\)?(?:[ ./-]?\(?\d{1,5}\)?){1,6}"
+_CREDIT = r"[1-9ANY]\d\d{6}[0-9A-HJ-NPQRTUWXY]{10}"
+_SSN = r"\d{3}-\d{2}-\d{4}"
 _NHS = r"\d{3}[ -]?\d{3}[ -]?\d{4}"
 # inside text: not in the middle of a longer run of letters and digits
 _EDGE, _END = r"(?<![0-9A-Za-z@._+-])", r"(?![0-9A-Za-z@_])"
@@ -146,6 +148,11 @@ KINDS: tuple[Kind, ...] = (
          _inside(_CARD)),
     Kind("nhs_number", "NHS number", "direct", ("nhs",), re.compile(_NHS), _digits, checksums.nhs_number,
          "the mod-11 checksum", True, None),
+    Kind("cn_social_credit_code", "Chinese unified social credit code", "direct",
+         ("credit code", "uscc", "统一社会信用代码", "信用代码"), re.compile(_CREDIT), _same,
+         checksums.social_credit_code, "the MOD 31 checksum", True, _inside(_CREDIT)),
+    Kind("us_ssn", "US social security number", "direct", ("ssn", "social security"), re.compile(_SSN), _digits,
+         checksums.social_security_number, "the rules for issued numbers", False, _inside(_SSN)),
     Kind("cn_mobile", "Chinese mobile number", "direct",
          ("mobile", "phone", "tel", "telephone", "cell", "手机", "电话", "联系方式"), re.compile(_MOBILE), _digits,
          _mobile_spread, "the spread of operators' prefixes", False, _inside(_MOBILE)),

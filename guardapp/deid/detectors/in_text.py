@@ -31,7 +31,7 @@ _PHONE_WORD = re.compile(
 _DATE = re.compile(r"\d{4}([-./ ])\d{1,2}\1\d{1,2}|\d{1,2}([-./ ])\d{1,2}\2\d{4}")
 _VERSION = re.compile(r"(?:\b(?:version|ver|v|release|build)\b|版本号?)[ \t.:：#=]*$", re.IGNORECASE)
 
-_WITH_CHECK = ("cn_resident_id", "iban", "payment_card")
+_WITH_CHECK = ("cn_resident_id", "cn_social_credit_code", "iban", "payment_card", "us_ssn")
 # stands for what was found already; no pattern takes it for part of an identifier
 _TAKEN = "\ufffc"
 
