@@ -1,17 +1,16 @@
 """What is in a table: for each column its type, gaps, different values, and which identifiers it seems to hold.
 
 One pass in bounded memory. Rows, gaps and different values are counted exactly (different values up to a million a
-column; beyond that the count says "at least"). Kinds are looked for in all rows of a table of up to 50,000 rows, in an
-even sample of that size of a larger one; the profile says which.
+column; beyond that the count says "at least", and shares are upper bounds). Kinds are looked for in all rows of a table
+of up to 50,000 rows, in an even sample of that size of a larger one; the profile says which.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from guardapp.deid.hierarchies import dates, numbers
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
 SAMPLE_ROWS = 50_000
 MOST_DISTINCT = 1_000_000
+MERGE_SLACK = 200_000
 BATCH_SAMPLE = 8192
 
 Type = Literal["integer", "decimal", "date", "boolean", "text", "empty"]
@@ -50,8 +50,8 @@ class ColumnProfile(BaseModel):
     """One column.
 
     missing:     empty or null cells; distinct: different values (exact unless `distinct_at_least`)
-    uniqueness:  different values per non-missing row, 0 … 1
-    singled_out: share of rows whose value in this column occurs once
+    uniqueness:  different values per non-missing row, 0 … 1; at most this where `distinct_at_least`
+    singled_out: share of rows whose value in this column occurs once; at most this where `distinct_at_least`
     looked_at:   non-missing cells in which kinds were looked for
     suggestion:  the rule that goes with the role: drop, pseudonym, keep …; `why` says what role and rule rest on
     """
@@ -89,27 +89,49 @@ class Profile(BaseModel):
     columns: list[ColumnProfile]
 
 
+class Counted(NamedTuple):
+    """Different non-missing values of a column.
+
+    values:  them, or `MOST_DISTINCT` of them where there are more
+    most:    how many there are at most; exact where all are in `values`
+    singles: how many of them occur in one row, at most; exact likewise
+    """
+
+    values: list[str]
+    most: int
+    singles: int
+
+
 class _Counter:
-    """Different values of one column with their numbers, merged batch by batch."""
+    """Different values of one column with their numbers, merged batch by batch.
+
+    At `MOST_DISTINCT` different values a new stretch of rows is begun, so that memory stays bounded. A value of the
+    whole column is in at least one stretch, and a value that occurs once occurs once in its stretch; the sums over the
+    stretches are therefore never below the truth, and a long column never looks safer than it is.
+    """
 
     def __init__(self) -> None:
         self._pieces: list[pa.Table] = []
         self._held = 0
         self._settled = 0
+        self._first: list[str] | None = None
+        self._most = self._singles = 0
         self.missing = 0
-        self.capped = False
+
+    @property
+    def capped(self) -> bool:
+        """Whether values were left uncounted across stretches, so that the figures are bounds."""
+        return self._first is not None
 
     def add(self, column: pa.Array) -> None:
         import pyarrow as pa
         from pyarrow import compute
 
         self.missing += column.null_count + (compute.sum(compute.equal(column, "")).as_py() or 0)
-        if self.capped:
-            return
         counted = compute.value_counts(column)
         self._pieces.append(pa.table({"value": counted.field("values"), "rows": counted.field("counts")}))
         self._held += len(counted)
-        if self._held > 2 * self._settled + 200_000:
+        if self._held > 2 * self._settled + MERGE_SLACK:
             self._merge()
 
     def _merge(self) -> None:
@@ -120,20 +142,39 @@ class _Counter:
             self._pieces = [merged.select(["value", "rows_sum"]).rename_columns(["value", "rows"])]
         self._held = self._settled = sum(piece.num_rows for piece in self._pieces)
         if self._held > MOST_DISTINCT:
-            self.capped = True
-            self._pieces = [piece.slice(0, MOST_DISTINCT) for piece in self._pieces]
+            self._close()
 
-    def result(self) -> tuple[list[str], NDArray[np.int64]]:
-        """Different non-missing values and in how many rows each is (until the cap was reached)."""
-        if not self._pieces:
-            return [], np.zeros(0, np.int64)
-        if not self.capped:
-            self._merge()
+    def _close(self) -> None:
+        """End this stretch: its figures are added up, its values are kept only if it is the first."""
+        known = self._known()
+        rows = known.column("rows").to_numpy()
+        self._most += len(rows)
+        self._singles += int((rows == 1).sum())
+        if self._first is None:
+            self._first = known.column("value").slice(0, MOST_DISTINCT).to_pylist()
+        self._pieces, self._held, self._settled = [], 0, 0
+
+    def _known(self) -> pa.Table:
+        """The one merged piece without missing values."""
+        from pyarrow import compute
+
         table = self._pieces[0]
-        values = table.column("value").to_pylist()
-        rows = table.column("rows").to_numpy().astype(np.int64)
-        known = np.fromiter((bool(value) for value in values), bool, len(values))
-        return [value for value in values if value], rows[known]
+        # a comparison with a null is null, which a filter leaves out
+        return table.filter(compute.not_equal(table.column("value"), ""))
+
+    def result(self) -> Counted:
+        """What was counted; ends the counting."""
+        if self._pieces:
+            self._merge()
+        if self._pieces and self._first is not None:
+            self._close()
+        if self._first is not None:
+            return Counted(self._first, self._most, self._singles)
+        if not self._pieces:
+            return Counted([], 0, 0)
+        known = self._known()
+        singles = int((known.column("rows").to_numpy() == 1).sum())
+        return Counted(known.column("value").to_pylist(), known.num_rows, singles)
 
 
 def profile(path: Path, progress: Progress | None = None, table: str | None = None) -> Profile:
@@ -212,18 +253,18 @@ def _sample(table: Table, pieces: list[pa.RecordBatch], rows: int) -> dict[str, 
 
 
 def _describe(name: str, rows: int, counter: _Counter) -> ColumnProfile:
-    values, counts = counter.result()
-    kind, low, high = _type(values)
+    counted = counter.result()
+    kind, low, high = _type(counted.values)
     present = rows - counter.missing
     return ColumnProfile(
         name=name,
         type=kind,
         rows=rows,
         missing=counter.missing,
-        distinct=len(values),
+        distinct=len(counted.values),
         distinct_at_least=counter.capped,
-        uniqueness=len(values) / present if present else 0.0,
-        singled_out=float((counts == 1).sum()) / rows if rows and not counter.capped else 0.0,
+        uniqueness=counted.most / present if present else 0.0,
+        singled_out=counted.singles / rows if rows else 0.0,
         low=low,
         high=high,
         looked_at=0,

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from guardapp.deid.detectors import KIND, KINDS, Kind, look, named
+from guardapp.deid.detectors import KIND, KINDS, TEXT_KINDS, Kind, look, named
+from guardapp.deid.detectors.in_text import spans
 from guardapp.deid.detectors.names import are_names, confidence, person_names
 from guardapp.deid.profile import ColumnProfile, Finding
 
@@ -70,6 +71,8 @@ _PSEUDONYM_KINDS = (
     "iban",
     "payment_card",
     "nhs_number",
+    "cn_social_credit_code",
+    "us_ssn",
     "cn_mobile",
     "phone",
     "ipv4",
@@ -196,17 +199,15 @@ def _find_inside(column: ColumnProfile, cells: list[str]) -> None:
     texts = [cell for cell in cells[:_TEXT_LOOK] if len(cell) > 12 and (" " in cell or not cell.isascii())]
     if len(texts) * 4 < min(len(cells), _TEXT_LOOK):
         return
-    for kind in KINDS:
-        if kind.inside is None:
-            continue
-        hits = [match.group() for text in texts if (match := kind.inside.search(text))]
-        passing = int(kind.check([kind.clean(hit) for hit in hits]).sum()) if kind.strong else len(hits)
+    texts_with = Counter(name for text in texts for name in {span.kind for span in spans(text, TEXT_KINDS)})
+    for name in TEXT_KINDS:
+        kind, passing = KIND[name], texts_with[name]
         if passing:
             column.kinds.append(
                 Finding(
                     kind=kind.name,
                     title=kind.title,
-                    matched=len(hits) / len(texts),
+                    matched=passing / len(texts),
                     passed=passing / len(texts),
                     passing=passing,
                     checks=kind.checks,
@@ -261,6 +262,8 @@ def _spread(column: ColumnProfile) -> str:
     text = f"at least {column.distinct:,} values" if column.distinct_at_least else f"{column.distinct:,} values"
     if column.low is not None:
         text += f", {column.low} to {column.high}"
+    if column.singled_out >= 0.001 and column.distinct_at_least:
+        return f"{text}, alone singles out at most {100 * column.singled_out:.1f} % of rows"
     if column.singled_out >= 0.001:
         return f"{text}, alone singles out {100 * column.singled_out:.1f} % of rows"
     return f"{text}, singles out no one" if not column.distinct_at_least else text

@@ -88,6 +88,31 @@ def test_nhs_numbers_agree_with_the_rule_read_out(numbers: list[str]) -> None:
     assert checksums.nhs_number(numbers).tolist() == expected
 
 
+CREDIT = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+
+
+@pytest.mark.parametrize("code", ["914403001922038216", "9144030071526726XG", "91330100799655058B"])
+def test_published_social_credit_codes_pass_and_any_changed_character_fails(code: str) -> None:
+    assert checksums.social_credit_code([code]).all()
+    for place in range(18):
+        following = CREDIT[(CREDIT.index(code[place]) + 1) % 31]
+        assert not checksums.social_credit_code([code[:place] + following + code[place + 1 :]])[0]
+
+
+@given(st.text(CREDIT, min_size=17, max_size=17))
+def test_only_one_last_character_of_a_social_credit_code_passes(first: str) -> None:
+    total = sum(CREDIT.index(character) * 3**place for place, character in enumerate(first))
+    passed = checksums.social_credit_code([first + last for last in CREDIT])
+    assert passed.sum() == 1
+    assert int(passed.argmax()) == -total % 31
+
+
+def test_social_security_numbers_that_are_never_issued_fail() -> None:
+    issued = checksums.social_security_number
+    assert issued(["078051120", "219099999", "899010001"]).all()
+    assert not issued(["000121234", "666121234", "900121234", "999121234", "123001234", "123120000"]).any()
+
+
 def test_nothing_is_checked_for_no_values() -> None:
     assert [
         len(check([])) for check in (checksums.resident_id, checksums.luhn, checksums.iban, checksums.nhs_number)

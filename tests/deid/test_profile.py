@@ -6,8 +6,10 @@ import csv
 import random
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from guardapp.deid import profile as profiling
 from guardapp.deid.detectors import header_words, named
 from guardapp.deid.profile import ColumnProfile, profile
 
@@ -121,6 +123,35 @@ def test_a_large_table_is_counted_exactly_and_looked_at_in_a_sample(tmp_path: Pa
     assert (found.rows, found.sampled) == (120_000, 50_000)
     assert [column.distinct for column in found.columns] == [120_000, 7]
     assert found.columns[0].singled_out == 1.0
+
+
+@pytest.mark.parametrize("form", ["{}", "key-{}"])
+def test_a_column_of_unique_values_is_as_suspect_beyond_the_cap_as_below_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    cells = [form.format(i) for i in range(20_000)] + [""] * 100
+    below = profiled(tmp_path, "ref", cells)
+    monkeypatch.setattr(profiling, "MOST_DISTINCT", 1_500)
+    monkeypatch.setattr(profiling, "MERGE_SLACK", 100)
+    beyond = profiled(tmp_path, "ref", cells)
+    assert (beyond.distinct, beyond.distinct_at_least, below.distinct_at_least) == (1_500, True, False)
+    assert (beyond.role, beyond.suggestion, beyond.kind_title) == (below.role, below.suggestion, below.kind_title)
+    assert (beyond.role, beyond.suggestion) == ("direct", "pseudonym")
+    assert (beyond.uniqueness, beyond.singled_out) == (below.uniqueness, below.singled_out)
+
+
+def test_beyond_the_cap_shares_are_never_below_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
+    # values three times each first, and unique ones after the cap was reached
+    cells = [str(i % 2_000) for i in range(6_000)] + [str(10_000 + i) for i in range(50_000)]
+    monkeypatch.setattr(profiling, "MOST_DISTINCT", 1_500)
+    monkeypatch.setattr(profiling, "MERGE_SLACK", 100)
+    counter = profiling._Counter()
+    for start in range(0, len(cells), 1_000):
+        counter.add(pa.array(cells[start : start + 1_000]))
+    counted = counter.result()
+    assert len(counted.values) == 1_500
+    assert 52_000 <= counted.most <= 56_000
+    assert 50_000 <= counted.singles <= 56_000
 
 
 def test_header_words_are_whole_words() -> None:

@@ -109,8 +109,24 @@ def test_a_rule_that_fits_no_value_is_refused_by_the_columns_name() -> None:
         ("order 4111 1111 1111 1112.", "order 4111 1111 1111 1112."),
         ("pay to DE89 3704 0044 0532 0130 00", "pay to [iban]"),
         ("call +44 20 7946 0958 now", "call [phone] now"),
+        ("SSN 078-05-1120, not 666-12-1234", "SSN [us_ssn], not 666-12-1234"),
+        ("公司 914403001922038216 已核", "公司 [cn_social_credit_code] 已核"),
+        ("from 10.0.0.255.", "from [ipv4]."),
+        ("from 999.999.999.999 and 1.2.3.4.5", "from 999.999.999.999 and 1.2.3.4.5"),
+        ("version 1.2.3.4, v 1.2.3.4, 版本 1.2.3.4", "version 1.2.3.4, v 1.2.3.4, 版本 1.2.3.4"),
+        ("555-123-4567 or (020) 7946 0958", "[phone] or [phone]"),
+        ("+41 (0)38 549 02 90, 259.735.7502x459", "[phone], [phone]"),
+        ("138-0013-8000 answers", "[cn_mobile] answers"),
+        ("ring 467 3395 or tel: 60-56-85-91", "ring [phone] or tel: [phone]"),
+        ("call 2024-01-15 again, 467 3395 grams", "call 2024-01-15 again, 467 3395 grams"),
+        ("on 01.02.2024, case 2024-000-1234", "on 01.02.2024, case 2024-000-1234"),
+        ("DE89370400440532013000 is the account", "[iban] is the account"),
         ("in 2024, 15 of 20 were well", "in 2024, 15 of 20 were well"),
     ],
 )
 def test_identifiers_inside_text_are_covered_and_the_rest_stays(text: str, expected: str) -> None:
     assert redact_text(TEXT_KINDS)([text]) == [expected]
+
+
+def test_a_chinese_mobile_number_with_hyphens_is_a_phone_number_too() -> None:
+    assert redact_text(["phone"])(["138-0013-8000"]) == ["[phone]"]

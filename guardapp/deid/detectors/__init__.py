@@ -118,9 +118,13 @@ _CARD = r"(?:4\d|5[1-5]|2[2-7]|3[0-9]|6[0-9])\d{2}(?:[ -]?\d{2,6}){2,5}"
 _IBAN = r"[A-Za-z]{2}\d{2}(?:[ ]?[A-Za-z0-9]{1,4}){3,8}"
 _MAIL = r"[A-Za-z0-9._%+'-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}"
 _V4 = r"(?:\d{1,3}\.){3}\d{1,3}"
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_V4_EXACT = rf"(?:{_OCTET}\.){{3}}{_OCTET}"
 _V6 = r"(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}"
 _MOBILE = r"(?:\+?86[- ]?)?1[3-9]\d(?:[- ]?\d{4}){2}"
 _PHONE = r"(?=(?:\D*\d){7})(?:\+|00)?\(?\d{1,4}\)?(?:[ ./-]?\(?\d{1,5}\)?){1,6}"
+_CREDIT = r"[1-9ANY]\d\d{6}[0-9A-HJ-NPQRTUWXY]{10}"
+_SSN = r"\d{3}-\d{2}-\d{4}"
 _NHS = r"\d{3}[ -]?\d{3}[ -]?\d{4}"
 # inside text: not in the middle of a longer run of letters and digits
 _EDGE, _END = r"(?<![0-9A-Za-z@._+-])", r"(?![0-9A-Za-z@_])"
@@ -144,15 +148,21 @@ KINDS: tuple[Kind, ...] = (
          _inside(_CARD)),
     Kind("nhs_number", "NHS number", "direct", ("nhs",), re.compile(_NHS), _digits, checksums.nhs_number,
          "the mod-11 checksum", True, None),
+    Kind("cn_social_credit_code", "Chinese unified social credit code", "direct",
+         ("credit code", "uscc", "统一社会信用代码", "信用代码"), re.compile(_CREDIT), _same,
+         checksums.social_credit_code, "the MOD 31 checksum", True, _inside(_CREDIT)),
+    Kind("us_ssn", "US social security number", "direct", ("ssn", "social security"), re.compile(_SSN), _digits,
+         checksums.social_security_number, "the rules for issued numbers", False, _inside(_SSN)),
     Kind("cn_mobile", "Chinese mobile number", "direct",
          ("mobile", "phone", "tel", "telephone", "cell", "手机", "电话", "联系方式"), re.compile(_MOBILE), _digits,
          _mobile_spread, "the spread of operators' prefixes", False, _inside(_MOBILE)),
     Kind("phone", "Phone number", "direct",
          ("phone", "tel", "telephone", "mobile", "cell", "fax", "电话", "手机", "传真"), re.compile(_PHONE), _same,
          _each(_phone_digits), "the international form", False,
-         re.compile(r"(?<![0-9A-Za-z@._+-])(?:\+\d{1,3}|00\d{1,3}|\(\d{2,5}\))(?:[ .-]?\(?\d{2,5}\)?){2,5}(?![0-9])")),
+         re.compile(r"(?<![0-9A-Za-z@._+-])(?:(?:\+|00)\d{1,3}(?: ?\(0\))?|\(\d{2,5}\))(?:[ .-]?\(?\d{2,5}\)?){2,5}"
+                    r"(?:x\d{1,5})?(?![0-9])")),
     Kind("ipv4", "IPv4 address", "direct", ("ip", "ipv4", "ip address"), re.compile(_V4), _same, _addresses,
-         "the range of addresses", False, _inside(_V4)),
+         "the range of addresses", False, _inside(_V4_EXACT + r"(?!\.\d)")),
     Kind("ipv6", "IPv6 address", "direct", ("ip", "ipv6", "ip address"), re.compile(_V6), _same, _each(_ipv6),
          "the rules for addresses", True, None),
 )  # fmt: skip

@@ -4,6 +4,8 @@
 - payment cards: Luhn, ISO/IEC 7812-1 annex B
 - IBAN: ISO 13616, ISO 7064 MOD 97-10
 - UK NHS number: NHS Data Dictionary, modulus 11
+- Chinese unified social credit code: GB 32100-2015, MOD 31
+- US social security number: no check digit, but numbers that are never issued (Social Security Administration)
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ Mask = NDArray[np.bool_]
 
 _RESIDENT_WEIGHTS = np.array([2**power % 11 for power in range(17, 0, -1)])
 _RESIDENT_CHECK = np.frombuffer(b"10X98765432", np.uint8)
+_CREDIT_WEIGHTS = np.array([pow(3, place, 31) for place in range(17)])
+_CREDIT_CHARACTERS = np.frombuffer(b"0123456789ABCDEFGHJKLMNPQRTUWXY", np.uint8)
 _NHS_WEIGHTS = np.arange(10, 1, -1)
 
 IBAN_LENGTHS = {
@@ -88,4 +92,24 @@ def nhs_number(values: Sequence[str]) -> Mask:
     # ten equal digits pass the arithmetic and are never issued
     varied = (digits != digits[:, :1]).any(axis=1)
     result: Mask = (check == digits[:, 9]) & varied
+    return result
+
+
+def social_credit_code(values: Sequence[str]) -> Mask:
+    """Whether each 18-character value (digits, upper-case letters without I, O, S, V, Z) has the right last one."""
+    if not values:
+        return np.zeros(0, bool)
+    worth = np.searchsorted(_CREDIT_CHARACTERS, _characters(values, 18))
+    total = worth[:, :17] @ _CREDIT_WEIGHTS
+    result: Mask = (total + worth[:, 17]) % 31 == 0
+    return result
+
+
+def social_security_number(values: Sequence[str]) -> Mask:
+    """Whether each value of nine digits can have been issued: area not 000, 666, 900 … 999; group and serial not 0."""
+    if not values:
+        return np.zeros(0, bool)
+    digits = _characters(values, 9).astype(np.int64) - 48
+    area, group = digits[:, :3] @ [100, 10, 1], digits[:, 3:5] @ [10, 1]
+    result: Mask = (area > 0) & (area != 666) & (area < 900) & (group > 0) & (digits[:, 5:] != 0).any(axis=1)
     return result
