@@ -160,6 +160,8 @@ def fuzz(target: Target, mutants: Iterator[int], dice: random.Random, *, guided:
         data = mutated(dice.choice(corpus), dice)
         begun = time.perf_counter()
         lines.fresh = False
+        # a measurement of coverage may be watching already
+        before = sys.gettrace()
         try:
             if guided:
                 sys.settrace(lines.trace)
@@ -170,7 +172,8 @@ def fuzz(target: Target, mutants: Iterator[int], dice: random.Random, *, guided:
         except Exception as error:
             faults.append(f"{type(error).__name__}: {error}: {data[:200]!r}")
         finally:
-            sys.settrace(None)
+            if guided:
+                sys.settrace(before)
         if guided and lines.fresh and len(data) < 1 << 18:
             corpus.append(data)
         taken = time.perf_counter() - begun
