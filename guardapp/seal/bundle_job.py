@@ -117,9 +117,10 @@ def _write_records(records: Sequence[JobRecord], bundle: Path) -> dict[str, str]
         name = f"jobs/{number:02}-{_plain(record.name)}.json"
         _write_json(bundle / name, record.without_places())
         copies[record.name] = name
-        if record.kind == "deid" and CERTIFICATE in record.outputs:
-            # byte for byte, because it carries a signature of its own
-            _copy(record.folder / CERTIFICATE, bundle / f"{name.removesuffix('.json')}.{CERTIFICATE}")
+        for output in record.outputs:
+            if record.kind in ("deid", "tables") and Path(output).name == CERTIFICATE:
+                # byte for byte, because it carries a signature of its own
+                _copy(record.folder / output, bundle / f"{name.removesuffix('.json')}.{output.replace('/', '.')}")
     return copies
 
 
