@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from guardapp.deid.axes import SUPPRESSED
-from guardapp.deid.classes import classes
+from guardapp.deid.classes import class_sizes
 from guardapp.deid.coding import Coded
 from guardapp.deid.policy import Policy, refuse_later
 from guardapp.deid.protect import check_columns, coded_columns, read_codes
@@ -195,7 +195,7 @@ class Preview:
         """Of the whole table: rows of a sample look rarer than they are."""
         names = tuple(policy.quasi)
         if names not in self._sizes:
-            self._sizes[names] = classes([self._coded[name].codes for name in names]).size
+            self._sizes[names] = class_sizes([self._coded[name].codes for name in names])
         return risk(self._sizes[names], k)
 
     def _sample(self, most: int, shown: NDArray[np.int64]) -> NDArray[np.int64]:
