@@ -100,16 +100,14 @@ def _cut_level(
 
 
 def _measured(part: Part, axes: Sequence[Axis], order: Longs, starts: Longs) -> Boxes:
-    low, high = (np.empty((len(starts), len(axes)), np.int32) for _ in range(2))
-    loss = np.empty((len(starts), len(axes)))
-    for index, axis in enumerate(axes):
-        column = part.codes[index][order]
-        low[:, index] = np.minimum.reduceat(column, starts)
-        high[:, index] = np.maximum.reduceat(column, starts)
-        loss[:, index] = axis.loss(low[:, index], high[:, index])
+    # a part is long only before its first cut, when its rows are in their own order
+    codes = part.codes if len(starts) == 1 else np.take(part.codes, order, axis=1)
+    low = np.minimum.reduceat(codes, starts, axis=1).astype(np.int32)
+    high = np.maximum.reduceat(codes, starts, axis=1).astype(np.int32)
+    loss = np.stack([axis.loss(*ends) for axis, *ends in zip(axes, low, high, strict=True)], axis=1)
     lengths = np.diff(np.append(starts, len(order)))
     heavy = lengths if part.weights is None else np.add.reduceat(part.weights[order], starts)
-    return Boxes(order, starts, lengths, heavy, low, high, loss)
+    return Boxes(order, starts, lengths, heavy, low.T, high.T, loss)
 
 
 def _join(cuts: list[Cut]) -> tuple[Longs, Longs]:
