@@ -1,7 +1,7 @@
-"""Cutting boxes of rows in two, many boxes at once: where the values of a box may be parted, and which parting is best.
+"""Cutting boxes of rows in two, many boxes at once: where the values of a box may be parted, and which way is best.
 
-The values that a box has on its axis are counted, not sorted: `_Values` lists each of them once with its rows, box after
-box in ascending order, and a cut is between two neighbours in that list.
+The values that a box has on its axis are counted, not sorted: `_Values` lists each of them once with its rows, box
+after box in ascending order, and a cut is between two neighbours in that list.
 """
 
 from __future__ import annotations
@@ -161,9 +161,7 @@ def _values(rows: _Rows, low: Longs, high: Longs, long: Longs, *, told: bool) ->
     return _Values(owner, there - (base - low)[owner], weight[there].astype(np.int64), of_row)
 
 
-def _best(
-    owner: Longs, edge: Longs, natural: NDArray[np.float64], uneven: NDArray[np.float64]
-) -> tuple[Longs, Longs]:
+def _best(owner: Longs, edge: Longs, natural: NDArray[np.float64], uneven: NDArray[np.float64]) -> tuple[Longs, Longs]:
     """Of each box that has one its best edge: the most natural, then the most even, then the lowest."""
     starts = np.flatnonzero(np.append(True, owner[1:] != owner[:-1]))
     lengths = np.diff(np.append(starts, len(owner)))

@@ -12,7 +12,6 @@ on a few such cuts, best first. Where no cut on that axis is allowed, the next a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
