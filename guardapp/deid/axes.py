@@ -24,6 +24,8 @@ Floats = NDArray[np.float64]
 SUPPRESSED = "*"
 LONGEST_SET = 12
 """More members than this are not listed: the group is called `*`."""
+MOST_PAIRED = 256
+"""Of a hierarchy of so many values, where each pair meets is computed once and looked up."""
 
 
 class Axis(Protocol):
@@ -165,9 +167,16 @@ class Tree:
             _, inverse, count = np.unique(groups, return_inverse=True, return_counts=True)
             self._share[level] = (count[inverse] - 1) / max(self.cardinality - 1, 1)
         self._share[0] = 0.0
+        self._met: NDArray[np.uint8] | None = None
+        if self.cardinality <= MOST_PAIRED:
+            every = np.arange(self.cardinality)
+            self._met = self._compared(*np.meshgrid(every, every, indexing="ij")).astype(np.uint8)
 
     def _meeting(self, low: Ints, high: Ints) -> NDArray[np.intp]:
         """The lowest level at which the two values have one ancestor."""
+        return self._compared(low, high) if self._met is None else self._met[low, high].astype(np.intp)
+
+    def _compared(self, low: NDArray[np.integer], high: NDArray[np.integer]) -> NDArray[np.intp]:
         met: NDArray[np.bool_] = self._groups[:, low] == self._groups[:, high]
         meeting: NDArray[np.intp] = met.argmax(axis=0)
         return meeting

@@ -33,21 +33,9 @@ class Classes(NamedTuple):
 
 
 def classes(columns: Sequence[Codes], weights: NDArray[np.int64] | None = None) -> Classes:
-    """Group rows by `columns`, each (rows,) of codes 0 … cardinality-1; `weights` count each row several times.
-
-    Columns are packed into one integer while the product of cardinalities fits 63 bits, because sorting one column is
-    several times as fast as a lexicographic sort of many; wider tables are folded.
-    """
-    rows = len(columns[0]) if columns else 0
-    packed = np.zeros(rows, np.int64)
-    radix = 1
-    for column in columns:
-        cardinality = int(column.max()) + 1 if rows else 1
-        if radix * cardinality >= 1 << 62:
-            _, packed = np.unique(packed, return_inverse=True)
-            radix = int(packed.max()) + 1 if rows else 1
-        packed = packed * cardinality + column
-        radix *= cardinality
+    """Group rows by `columns`, each (rows,) of codes 0 … cardinality-1; `weights` count each row several times."""
+    packed, radix = _packed(columns)
+    rows = len(packed)
     if radix <= 4 * rows:
         # few possible values: counting is faster than sorting
         seen = np.zeros(radix, np.int64)
@@ -58,7 +46,61 @@ def classes(columns: Sequence[Codes], weights: NDArray[np.int64] | None = None) 
         first = np.zeros(count, np.int64)
         first[label[::-1]] = np.arange(rows - 1, -1, -1)
     else:
-        _, first, label = np.unique(packed, return_index=True, return_inverse=True)
-        count = len(first)
+        order = sorted_order(packed, radix)
+        alike = packed[order]
+        starts = np.flatnonzero(np.append(True, alike[1:] != alike[:-1]))
+        count = len(starts)
+        label = np.empty(rows, np.int64)
+        label[order] = np.repeat(np.arange(count), np.diff(np.append(starts, rows)))
+        first = np.minimum.reduceat(order, starts)
     size = np.bincount(label, weights=weights, minlength=count).astype(np.int64)
-    return Classes(label.astype(np.int64), size, first.astype(np.int64))
+    return Classes(label, size, first)
+
+
+def class_sizes(columns: Sequence[Codes]) -> NDArray[np.int64]:
+    """How many rows each class has, in the order of `classes`, where nothing else of them is wanted.
+
+    One sort of one column of integers: a few seconds less than `classes` on ten million rows.
+    """
+    packed, radix = _packed(columns)
+    if not len(packed):
+        return np.zeros(0, np.int64)
+    if radix <= 4 * len(packed):
+        counted = np.bincount(packed)
+        return counted[counted > 0].astype(np.int64)
+    packed.sort()
+    starts = np.flatnonzero(packed[1:] != packed[:-1]) + 1
+    return np.diff(np.concatenate([[0], starts, [len(packed)]])).astype(np.int64)
+
+
+def sorted_order(keys: NDArray[np.int64], below: int) -> NDArray[np.int64]:
+    """The order that sorts `keys`, each 0 … below-1, equal ones in their own order where that is cheap."""
+    bits = max(len(keys) - 1, 1).bit_length()
+    if below << bits >= 1 << 62:
+        return np.argsort(keys)
+    # numbers are sorted several times as fast as an order of them is found
+    numbered = keys << bits
+    numbered |= np.arange(len(keys))
+    numbered.sort()
+    numbered &= (1 << bits) - 1
+    return numbered
+
+
+def _packed(columns: Sequence[Codes]) -> tuple[NDArray[np.int64], int]:
+    """Each row as one integer, and a bound that all are below.
+
+    Columns are packed while the product of cardinalities fits 62 bits, because sorting one column is several times as
+    fast as a lexicographic sort of many; wider tables are folded.
+    """
+    rows = len(columns[0]) if columns else 0
+    packed = np.zeros(rows, np.int64)
+    radix = 1
+    for column in columns:
+        cardinality = int(column.max()) + 1 if rows else 1
+        if radix * cardinality >= 1 << 62:
+            _, packed = np.unique(packed, return_inverse=True)
+            radix = int(packed.max()) + 1 if rows else 1
+        packed *= cardinality
+        packed += column
+        radix *= cardinality
+    return packed, radix

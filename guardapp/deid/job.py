@@ -91,7 +91,7 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
     """
     from guardapp.deid import certificate
     from guardapp.deid.attacks.on_release import attack_release
-    from guardapp.deid.classes import classes
+    from guardapp.deid.classes import class_sizes
     from guardapp.deid.coding import Coded
     from guardapp.deid.policy import refuse_later
     from guardapp.deid.protect import (
@@ -139,7 +139,7 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
     recoded = recode(policy, coded, progress, rearranged=moved)
     if chosen is not None and policy.quasi:
         # the risk before is that of the whole table; rows of a sample look rarer than they are
-        sizes = classes([whole[name].codes for name in policy.quasi]).size
+        sizes = class_sizes([whole[name].codes for name in policy.quasi])
         recoded = recoded._replace(before=risk(sizes, policy.k or 1))
     key = progress.key(policy.key) if policy.needs_key else None
     counts = CellCounts()

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from guardapp.deid.axes import SUPPRESSED
-from guardapp.deid.classes import classes
+from guardapp.deid.before_after import Pair, associations, spread
+from guardapp.deid.classes import class_sizes
 from guardapp.deid.coding import Coded
 from guardapp.deid.policy import Policy, refuse_later
 from guardapp.deid.protect import check_columns, coded_columns, read_codes
@@ -157,6 +158,32 @@ class Preview:
             )
         return {"points": points, "unreachable": unreachable, "rows": self._rows, "rows_used": len(used)}
 
+    def compare(self, policy: Policy, progress: Progress, k: int | None = None) -> dict[str, Any]:
+        """How the compared columns are spread and go together, before and after, on at most 200,000 rows."""
+        refuse_later(policy)
+        check_columns(policy, self.table)
+        self._read(policy, progress)
+        grouped = self._grouped(policy, progress, k, np.zeros(0, np.int64), LIVE_ROWS)
+        before = self._take(policy, grouped.used)
+        pairs: dict[str, Pair] = {}
+        for name in [*policy.quasi, *(name for name in before if name not in policy.quasi)]:
+            codes, labels = grouped.recoded.columns.get(name) or grouped.moved.get(name) or before[name]
+            pairs[name] = Pair(before[name], Coded(codes, labels))
+        progress.checkpoint()
+        return {
+            "rows_used": len(grouped.used),
+            "rows": self._rows,
+            "columns": [spread(name, pair) for name, pair in pairs.items()],
+            "associations": associations(pairs),
+        }
+
+    def values(self, name: str, progress: Progress) -> list[str | None]:
+        """The different values of one column; None is missing."""
+        if name not in self._coded:
+            coded, self._rows = read_codes(self.table, [name], progress)
+            self._coded.update(coded)
+        return self._coded[name].values
+
     def _grouped(
         self, policy: Policy, progress: Progress, k: int | None, shown: NDArray[np.int64], most: int
     ) -> _Grouped:
@@ -195,7 +222,7 @@ class Preview:
         """Of the whole table: rows of a sample look rarer than they are."""
         names = tuple(policy.quasi)
         if names not in self._sizes:
-            self._sizes[names] = classes([self._coded[name].codes for name in names]).size
+            self._sizes[names] = class_sizes([self._coded[name].codes for name in names])
         return risk(self._sizes[names], k)
 
     def _sample(self, most: int, shown: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -202,7 +202,8 @@ def profile_table(table: Table, progress: Progress) -> Profile:
     columns = []
     with progress.stage("Looking for identifiers", total=len(table.columns)) as stage:
         for name in table.columns:
-            columns.append(suggest(_describe(name, rows, counters[name]), sample.get(name, [])))
+            # a column that is described is let go, for the values of many long ones together fill the memory
+            columns.append(suggest(_describe(name, rows, counters.pop(name)), sample.pop(name, [])))
             stage.advance(1)
     return Profile(
         path=table.path.name,

@@ -5,7 +5,7 @@ Rules come first, then the engine, over codes; the result is named and measured 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from guardapp.deid.axes import Axis
-from guardapp.deid.classes import Classes, classes
+from guardapp.deid.classes import class_sizes, classes, sorted_order
 from guardapp.deid.coding import Coded
 from guardapp.deid.fulldomain import FullDomain, full_domain
 from guardapp.deid.guarantees import Secret, holding
@@ -29,6 +29,9 @@ from guardapp.errors import GuardError
 from guardapp.progress import Progress
 
 MOST_QUASI = 64
+REPEATS_LOOK = 1 << 18
+"""Rows that are looked at for whether rows repeat."""
+MOSTLY_DIFFERENT = 0.9
 
 
 class Recoded(NamedTuple):
@@ -86,7 +89,7 @@ def recode(
         return Recoded({}, nothing, utility([], nothing, nothing, target), {}, none, none, 0)
     rearranged = rearranged or {}
     ruled = {name: rearranged.get(name) or _ruled(name, policy, coded[name]) for name in names}
-    before = classes([coded[name].codes for name in names])
+    before = risk(class_sizes([coded[name].codes for name in names]), target)
     rows = len(ruled[names[0]].codes)
     if rows < target:
         raise GuardError(
@@ -110,27 +113,47 @@ def recode(
     axes = [placed[name].axis for name in names]
     columns = [placed[name].code[ruled[name].codes] for name in names]
     with progress.stage("Grouping rows", total=1.0) as stage:
-        distinct = classes([*columns, *(s.codes for s in secrets)])
         if target == 1 and not secrets:
             # nothing is asked for, so every different row is a group of its own
-            box = distinct.label
+            box = classes(columns).label
         else:
-            box_of_distinct = partition(
-                [column[distinct.first] for column in columns],
-                axes,
-                distinct.size,
-                target,
-                [secret._replace(codes=secret.codes[distinct.first]) for secret in secrets],
-                on_level=stage.reach,
-            )
-            box = box_of_distinct[distinct.label]
+            box = _boxes(columns, axes, target, secrets, stage.reach)
     recoded = _named(names, axes, columns, box, target, before)
     _check_suppression(policy, recoded, rows)
     return recoded
 
 
+def _boxes(
+    columns: list[NDArray[np.int32]],
+    axes: list[Axis],
+    k: int,
+    secrets: list[Secret],
+    on_level: Callable[[float], None],
+) -> NDArray[np.int64]:
+    """The box of each row by Mondrian, over different rows with their weights where rows repeat much."""
+    compared = [*columns, *(secret.codes for secret in secrets)]
+    rows = len(columns[0])
+    step = max(rows // REPEATS_LOOK, 1)
+    looked = [column[::step] for column in compared]
+    if rows > REPEATS_LOOK and len(class_sizes(looked)) > MOSTLY_DIFFERENT * len(looked[0]):
+        # finding equal rows would take longer than it saves
+        return partition(columns, axes, np.ones(rows, np.int64), k, secrets, on_level)
+    distinct = classes(compared)
+    box = partition(
+        [column[distinct.first] for column in columns],
+        axes,
+        distinct.size,
+        k,
+        [secret._replace(codes=secret.codes[distinct.first]) for secret in secrets],
+        on_level,
+    )
+    return box[distinct.label]
+
+
 def _check_reachable(names: list[str], secrets: list[Secret], rows: int) -> None:
     """GuardError `deid.not-diverse` unless the whole table, as one group, holds every model."""
+    if not secrets:
+        return
     everything, one, each = np.zeros(rows, np.int64), np.ones(rows, np.int64), np.arange(rows)
     for name, secret in zip(names, secrets, strict=True):
         for model in secret.models:
@@ -166,17 +189,17 @@ def _check_suppression(policy: Policy, recoded: Recoded, rows: int) -> None:
         )
 
 
-def _raised(found: FullDomain, before: Classes, k: int) -> Recoded:
+def _raised(found: FullDomain, before: Risk, k: int) -> Recoded:
     """The result of full-domain search with its measures."""
-    after = classes([codes for codes, _ in found.columns.values()])
-    each = np.ones(len(after.label), np.int64)
+    after = class_sizes([codes for codes, _ in found.columns.values()])
+    each = np.ones(int(after.sum()), np.int64)
     return Recoded(
         found.columns,
-        after.size,
-        utility(list(found.losses.values()), each, after.size, k),
+        after,
+        utility(list(found.losses.values()), each, after, k),
         {name: float(loss.mean()) for name, loss in found.losses.items()},
-        risk(before.size, k),
-        risk(after.size, k),
+        before,
+        risk(after, k),
         # code 0 is `*` in every column
         sum(int((codes == 0).sum()) for codes, _ in found.columns.values()),
         found.suppressed,
@@ -224,12 +247,13 @@ def _named(
     columns: list[NDArray[np.int32]],
     box: NDArray[np.int64],
     k: int,
-    before: Classes,
+    before: Risk,
 ) -> Recoded:
     count = int(box.max()) + 1
-    order = np.argsort(box, kind="stable")
-    starts = np.searchsorted(box[order], np.arange(count))
+    order = sorted_order(box, count)
     box_rows = np.bincount(box, minlength=count).astype(np.int64)
+    starts = np.cumsum(box_rows) - box_rows
+    named: list[NDArray[np.int32]] = []
     result: dict[str, tuple[NDArray[np.int32], list[str | None]]] = {}
     losses = []
     suppressed = 0
@@ -244,18 +268,19 @@ def _named(
             number.setdefault(axis.label(int(run >> 32), int(run & 0xFFFFFFFF)), len(number)) for run in runs
         ]
         label = np.array(label_of_run, np.int32)[run_of]
+        named.append(label)
         result[name] = label[box], list(number)
         if "*" in number:
             suppressed += int(box_rows[label == number["*"]].sum())
         nothing_left &= label == number.get("*", -1)
-    after = classes([codes for codes, _ in result.values()])
+    after = classes(named, box_rows).size
     return Recoded(
         result,
-        after.size,
-        utility(losses, box_rows, after.size, k),
+        after,
+        utility(losses, box_rows, after, k),
         {n: float((loss * box_rows).sum() / box_rows.sum()) for n, loss in zip(names, losses, strict=True)},
-        risk(before.size, k),
-        risk(after.size, k),
+        before,
+        risk(after, k),
         suppressed,
         int(box_rows[nothing_left].sum()),
     )

@@ -11,6 +11,11 @@ The window asks it for pages, profiles and previews and never touches the file: 
     {"id": 7, "do": "read_policy", "path": "…"}          {"id": 7, "result": {"policy": {…}}}
     {"id": 8, "do": "policy_text", "policy": {…}}        {"id": 8, "result": {"text": "…"}}
     {"id": 9, "do": "cancel", "request": 5}              the answer to 5 is then the error `session.cancelled`
+    {"id": 10, "do": "tables", "path": "…"}              {"id": 10, "result": {"tables": […]}}: empty where there is one
+    {"id": 11, "do": "compare", "policy": {…}, "k": 7}   see `Preview.compare`
+    {"id": 12, "do": "hierarchy", "column": "age", "hierarchy": …}      {"id": 12, "result": {"lines": […], "added": 0}}
+    {"id": 13, "do": "read_hierarchy", "column": "age", "path": "…"}    the same of a file
+    {"id": 14, "do": "write_hierarchy", "path": "…", "lines": […]}      {"id": 14, "result": {"path": "…"}}
 
 A refusal is `{"id": n, "error": {"what", "why", "next", "code"}}`. Opening another table cancels what runs. Pages are
 answered while longer requests run. The process ends when its input does.
@@ -37,7 +42,7 @@ if TYPE_CHECKING:
 
 LONGEST_PAGE = 1000
 BETWEEN_TELLS = 0.1
-_QUICK = ("open", "page", "read_policy", "policy_text")
+_QUICK = ("open", "page", "read_policy", "policy_text", "write_hierarchy")
 
 
 class _Watch(Silent):
@@ -77,6 +82,11 @@ class Session:
             "curve": self._curve,
             "read_policy": self._read_policy,
             "policy_text": self._policy_text,
+            "tables": self._tables,
+            "compare": self._compare,
+            "hierarchy": self._hierarchy,
+            "read_hierarchy": self._read_hierarchy,
+            "write_hierarchy": self._write_hierarchy,
         }
 
     def serve(self, lines: IO[str]) -> None:
@@ -157,7 +167,7 @@ class Session:
         from guardapp.deid.preview import Preview
         from guardapp.formats.tables import open_table
 
-        table = open_table(Path(request["path"]))
+        table = open_table(Path(request["path"]), table=request.get("table"))
         table.head(1)
         self._preview = Preview(table)
         return {
@@ -212,6 +222,39 @@ class Session:
         from guardapp.deid.policy import load_policy
 
         return {"policy": load_policy(Path(request["path"])).model_dump(mode="json", exclude_none=True)}
+
+    def _tables(self, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        from guardapp.formats.table_errors import SeveralTables
+        from guardapp.formats.tables import open_table
+
+        try:
+            open_table(Path(request["path"]))
+        except SeveralTables as several:
+            return {"tables": list(several.names)}
+        return {"tables": []}
+
+    def _compare(self, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        return self._opened().compare(_policy(request), progress, request.get("k"))
+
+    def _hierarchy(self, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        from guardapp.deid.hierarchy_lines import column_lines
+        from guardapp.deid.policy import Column
+
+        name = str(request["column"])
+        column = Column.model_validate({"role": "quasi", "hierarchy": request.get("hierarchy")})
+        return column_lines(name, self._opened().values(name, progress), column.hierarchy)._asdict()
+
+    def _read_hierarchy(self, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        from guardapp.deid.hierarchy_lines import read_lines
+
+        name = str(request["column"])
+        return read_lines(Path(request["path"]), name, self._opened().values(name, progress))._asdict()
+
+    def _write_hierarchy(self, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        from guardapp.deid.hierarchy_lines import write_lines
+
+        write_lines(Path(request["path"]), [[str(cell) for cell in line] for line in request["lines"]])
+        return {"path": str(request["path"])}
 
     def _policy_text(self, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
         from guardapp.deid.job import policy_text

@@ -140,8 +140,17 @@ def bad_json(path: Path, line: int | None) -> GuardError:
     )
 
 
+class SeveralTables(GuardError):
+    """A file of several sheets or tables, and it was not said which; `names` are theirs."""
+
+    names: tuple[str, ...] = ()
+
+
 def choose(path: Path, names: list[str], asked: str | None) -> str:
-    """Which of the sheets or tables `names` is meant: the one asked for, or the only one. GuardError `table.which`."""
+    """Which of the sheets or tables `names` is meant: the one asked for, or the only one.
+
+    SeveralTables, a GuardError `table.which`, where that is not clear.
+    """
     if asked is None and len(names) == 1:
         return names[0]
     if asked in names:
@@ -149,12 +158,14 @@ def choose(path: Path, names: list[str], asked: str | None) -> str:
     listed = ", ".join(f"“{name}”" for name in names[:20])
     if not names:
         raise not_a_table(path)
-    raise GuardError(
+    error = SeveralTables(
         _unreadable(path),
         f"which of its tables is meant is not clear; it has {listed}",
         "Name one with --table on the command line, or save it in a file of its own.",
         "table.which",
     )
+    error.names = tuple(names)
+    raise error
 
 
 def unfinished(path: Path, beside: str) -> GuardError:

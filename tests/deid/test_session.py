@@ -166,3 +166,31 @@ def test_a_sampled_preview_says_so_and_counts_the_risk_before_on_all_rows(
     assert (sampled["exact"], exact["exact"], exact["rows_used"]) == (False, True, 300)
     assert 100 <= sampled["rows_used"] <= 102
     assert sampled["at_risk"]["before"] == exact["at_risk"]["before"]
+
+
+def test_a_workbook_of_several_sheets_says_which_there_are(helper: Helper, tmp_path: Path) -> None:
+    from openpyxl import Workbook
+
+    book, path = Workbook(), tmp_path / "book.xlsx"
+    for title, rows in (("wards", 3), ("staff", 5)):
+        sheet = book.create_sheet(title)
+        sheet.append(["age"])
+        for row in range(rows):
+            sheet.append([row])
+    del book["Sheet"]
+    book.save(path)
+    assert helper.ask(do="open", path=str(path))["error"]["code"] == "table.which"
+    assert helper.ask(do="tables", path=str(path))["result"]["tables"] == ["wards", "staff"]
+    assert helper.ask(do="open", path=str(path), table="staff")["result"]["rows"] == 5
+
+
+def test_a_hierarchy_is_made_written_and_read_again(helper: Helper, clinic: Path, tmp_path: Path) -> None:
+    helper.ask(do="open", path=str(clinic))
+    made = helper.ask(do="hierarchy", column="age", hierarchy={"intervals": {"width": 10}})["result"]
+    path = tmp_path / "age.csv"
+    assert helper.ask(do="write_hierarchy", path=str(path), lines=made["lines"])["result"]["path"] == str(path)
+    assert helper.ask(do="read_hierarchy", column="age", path=str(path))["result"] == made
+    columns = {**POLICY["columns"], "age": {"role": "quasi", "hierarchy": str(path)}}
+    compared = helper.ask(do="compare", policy={**POLICY, "columns": columns})["result"]
+    assert compared["columns"][0]["name"] == "age"
+    assert sum(compared["columns"][0]["after"]) == pytest.approx(1, abs=1e-3)
