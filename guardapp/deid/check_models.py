@@ -13,8 +13,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel
 
+from guardapp.deid.population import population_uniqueness
+from guardapp.deid.risk_options import RISK_MODELS
 from guardapp.formats.tables import open_table
 
 Group = tuple[str, ...]
@@ -50,6 +53,10 @@ def measure_models(
             smallest = min(groups.values(), default=0)
             result.append(ModelMeasure(name=model.name, column=None, measured=smallest, holds=smallest >= model.k))
             continue
+        if model.name in RISK_MODELS:
+            risk = _risk(model, list(groups.values()))
+            result.append(ModelMeasure(name=model.name, column=None, measured=risk, holds=risk <= model.max + ROUNDING))
+            continue
         held = inside[model.column]
         counts = [held.get(group) or {} for group in groups]
         measured, holds = _measure(model, counts, hierarchies.get(model.column))
@@ -82,6 +89,24 @@ def _measure(model: Any, counts: list[Values], hierarchy: Path | None) -> tuple[
         factor = max((_factor(values, table) for values in known), default=0.0)
         return min(factor, 1e300), factor < model.delta
     raise AssertionError(f"{model.name} cannot be measured")
+
+
+def _risk(model: Any, sizes: list[int]) -> float:
+    """What a model of risk bounds. The population is estimated by the one estimator that there is."""
+    rows = sum(sizes)
+    if not rows:
+        return 0.0
+    if model.name == "average-risk":
+        return sum(size * (1 / size) for size in sizes) / rows
+    if model.name == "maximum-risk":
+        return max(1 / size for size in sizes)
+    alone = sum(size == 1 for size in sizes) / rows
+    if model.name == "population-uniqueness":
+        try:
+            return population_uniqueness(np.array(sizes, np.int64), model.people, model.estimator)
+        except ArithmeticError:
+            return alone
+    return alone
 
 
 def _entropy(values: Values) -> float:

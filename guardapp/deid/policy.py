@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from guardapp.deid.risk_options import RISK_MODELS, AverageRisk, MaximumRisk, PopulationUniqueness, SampleUniqueness
 from guardapp.deid.rule_options import BY_ROW, KEYED, PERTURBING, Fpe, Replace, RuleWithOptions, refuse_contradictions
 from guardapp.errors import GuardError, from_os_error
 from guardapp.spec import InputPath, Part
@@ -155,7 +156,11 @@ Model = Annotated[
     | KMap
     | DeltaPresence
     | BetaLikeness
-    | DeltaDisclosure,
+    | DeltaDisclosure
+    | AverageRisk
+    | MaximumRisk
+    | SampleUniqueness
+    | PopulationUniqueness,
     Field(discriminator="name"),
 ]
 
@@ -237,6 +242,15 @@ class Policy(Part):
     @property
     def diversity(self) -> list[DistinctLDiversity]:
         return [model for model in self.models if isinstance(model, DistinctLDiversity)]
+
+    @property
+    def risks(self) -> list[AverageRisk | MaximumRisk | SampleUniqueness | PopulationUniqueness]:
+        """The models that bound how likely people are recognised."""
+        return [
+            model
+            for model in self.models
+            if isinstance(model, AverageRisk | MaximumRisk | SampleUniqueness | PopulationUniqueness)
+        ]
 
     @property
     def secrets(self) -> list[str]:
@@ -362,5 +376,5 @@ def _parts(annotation: Any) -> Iterator[type[BaseModel]]:
 
 _MODEL_NAMES = {
     "k-anonymity", "distinct-l-diversity", "entropy-l-diversity", "recursive-cl-diversity", "t-closeness", "k-map",
-    "delta-presence", "beta-likeness", "delta-disclosure",
+    "delta-presence", "beta-likeness", "delta-disclosure", *RISK_MODELS,
 }  # fmt: skip

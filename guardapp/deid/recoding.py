@@ -22,6 +22,7 @@ from guardapp.deid.ladders import ladder
 from guardapp.deid.mondrian import partition
 from guardapp.deid.policy import DistinctLDiversity, Policy, TCloseness
 from guardapp.deid.risk import Risk, risk
+from guardapp.deid.risk_models import grouped_to_hold, least_k
 from guardapp.deid.rule_options import KEYED
 from guardapp.deid.rules import rule_for
 from guardapp.deid.utility import Utility, utility
@@ -75,7 +76,7 @@ def recode(
     GuardError `deid.too-few-rows`, `deid.not-diverse`: no grouping whatever can meet the policy.
     """
     names = policy.quasi
-    target = k or policy.k or 1
+    target = max(k or policy.k or 1, least_k(policy.risks))
     if len(names) > MOST_QUASI:
         raise GuardError(
             "This policy cannot be run",
@@ -104,23 +105,40 @@ def recode(
         for column in policy.secrets
     ]
     _check_reachable(policy.secrets, secrets, rows)
+    group = _groups_of(policy, ruled, secrets, before, target, progress)
+    recoded = grouped_to_hold(policy.risks, target, group, lambda found: found.sizes)
+    if policy.search.engine == "local":
+        _check_suppression(policy, recoded, rows)
+    return recoded
+
+
+def _groups_of(
+    policy: Policy,
+    ruled: dict[str, Coded],
+    secrets: list[Secret],
+    before: Risk,
+    target: int,
+    progress: Progress,
+) -> Callable[[int], Recoded]:
+    """The policy's engine as a function of k; `target` is the k that risks are measured against."""
     if policy.search.engine == "lattice":
-        return _raised(full_domain(policy, ruled, target, secrets, progress), before, target)
+        return lambda k: _raised(full_domain(policy, ruled, k, secrets, progress), before, target)
+    names = policy.quasi
     placed = {
         name: place(name, column.values, column.counts(), policy.columns[name].hierarchy)
         for name, column in ruled.items()
     }
     axes = [placed[name].axis for name in names]
     columns = [placed[name].code[ruled[name].codes] for name in names]
-    with progress.stage("Grouping rows", total=1.0) as stage:
-        if target == 1 and not secrets:
-            # nothing is asked for, so every different row is a group of its own
-            box = classes(columns).label
-        else:
-            box = _boxes(columns, axes, target, secrets, stage.reach)
-    recoded = _named(names, axes, columns, box, target, before)
-    _check_suppression(policy, recoded, rows)
-    return recoded
+
+    def group(k: int) -> Recoded:
+        with progress.stage("Grouping rows", total=1.0) as stage:
+            # where nothing is asked for, every different row is a group of its own
+            alone = k == 1 and not secrets
+            box = classes(columns).label if alone else _boxes(columns, axes, k, secrets, stage.reach)
+        return _named(names, axes, columns, box, target, before)
+
+    return group
 
 
 def _boxes(

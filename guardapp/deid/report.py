@@ -76,6 +76,12 @@ def write_report(
             level="success",
             detail="k was counted again in the written file, by code that shares nothing with the one that wrote it.",
         )
+    elif policy.risks:
+        page.verdict(
+            "The risk of recognition is as low as the policy asks for",
+            level="success",
+            detail="It was measured again in the written file. Groups may be small where the risks asked for let them.",
+        )
     else:
         page.verdict(
             "The rules were applied; no group size was asked for",
@@ -145,14 +151,16 @@ def _guarantees(page: Report, report: dict[str, Any]) -> None:
 
 
 def _asked(entry: dict[str, Any]) -> str:
-    return ", ".join(f"{name} = {entry[name]:g}" for name in ("k", "c", "l", "t", "beta", "delta") if name in entry)
+    return ", ".join(
+        f"{name} = {entry[name]:g}" for name in ("k", "c", "l", "t", "beta", "delta", "max", "people") if name in entry
+    )
 
 
 def _columns(page: Report, policy: Policy, recoded: Recoded, counts: CellCounts) -> None:
     page.section("Columns")
     rows = []
     for name, column in policy.columns.items():
-        rule = "Grouped" if name in recoded.columns and policy.k else _RULES[column.effective_rule]
+        rule = "Grouped" if name in recoded.columns and policy.models else _RULES[column.effective_rule]
         lost = recoded.lost.get(name)
         changed = counts.changed.get(name)
         rows.append(
