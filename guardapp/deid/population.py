@@ -144,7 +144,8 @@ def pitman_parameters(sample: Sample) -> tuple[float, float]:
 def snb(sample: Sample) -> float:
     """K (1-b)^a / N, where K groups with a and b have N people, u groups in the sample, and f_1 of one row."""
     groups, a, b = snb_parameters(sample)
-    return min(groups * (1 - b) ** a / sample.people, 1.0)
+    alone: float = groups * (1 - b) ** a
+    return min(alone / sample.people, 1.0)
 
 
 def snb_parameters(sample: Sample) -> tuple[float, float, float]:
