@@ -27,8 +27,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from guardapp.formats.safetensors import write_header
 from guardapp.formats.age_keys import encode_identity, encode_recipient
+from guardapp.formats.safetensors import write_header
 from guardapp.seal.recipients import X25519Identity, X25519Recipient
 from guardapp.seal.rewrap import add_recipients
 from guardapp.seal.sealed import open_sealed, open_to_file, verify_sealed, write_sealed
