@@ -12,6 +12,7 @@ on a few such cuts, best first. Where no cut on that axis is allowed, the next a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,4 +125,5 @@ def _apart(part: Part, order: Longs, starts: Longs) -> Iterator[Part]:
     for start, stop in zip(starts, np.append(starts[1:], len(order)), strict=True):
         inside = order[start:stop]
         weights = None if part.weights is None else part.weights[inside]
-        yield Part(part.rows[inside], np.take(part.codes, inside, axis=1), weights)
+        codes: Any = np.take(part.codes, inside, axis=1)
+        yield Part(part.rows[inside], codes, weights)

@@ -15,9 +15,9 @@ from guardapp.desktop.deidentify import page_words
 from guardapp.desktop.deidentify.more_menu import more_menu
 from guardapp.desktop.deidentify.outcome import Outcome
 from guardapp.desktop.deidentify.page_jobs import PageJobs
+from guardapp.desktop.deidentify.page_sheets import PageSheets
 from guardapp.desktop.deidentify.policy_files import NO_TABLE, fit, write_rules
 from guardapp.desktop.deidentify.review import Review
-from guardapp.desktop.deidentify.rule_sheet import ask_rule
 from guardapp.desktop.deidentify.rules import Draft
 from guardapp.desktop.deidentify.settings_step import SettingsStep
 from guardapp.desktop.deidentify.start_step import StartStep
@@ -54,10 +54,12 @@ class DeidentifyPage(Page):
         self._trouble: GuardError | None = None
         self._rows: int | None = None
         self._names: list[str] = []
+        self._table: str | None = None
         self.jobs = PageJobs(services, self)
         self.start = StartStep()
         self.settings_step = SettingsStep()
-        self.review = Review(services.jobs.new_folder)
+        self.review = Review(services.jobs.new_folder, self._choose_population)
+        self.sheets = PageSheets(services, self.desk, self, self._change, self.settings_step.profile)
         self.outcome = Outcome()
         self.steps = Steps()
         self.undo = IconButton("ph.arrow-u-up-left", "Undo the last change of rules (Ctrl+Z)")
@@ -93,6 +95,7 @@ class DeidentifyPage(Page):
         settings.list.role_picked.connect(self._set_role)
         settings.list.rule_picked.connect(self._set_rule)
         settings.list.details_wanted.connect(self._ask_rule)
+        settings.list.hierarchy_wanted.connect(lambda name: self.sheets.hierarchy(name, self.draft))
         settings.figures.k_moved.connect(self._set_k)
         self.start.dropped.connect(self.open_file)
         self.start.choose.connect(self._choose)
@@ -150,6 +153,9 @@ class DeidentifyPage(Page):
         if self.draft is None or self._figures is None or self._why_not():
             return
         name = self.path.name.split(".")[0] if self.path else "deid"
+        snapshot = self.services.vault.snapshot
+        keys = [key.name for key in snapshot.keys if key.type == "signing" and key.has_private] if snapshot else []
+        self.review.options.offer_keys(keys)
         self.review.show_draft(self.draft, self._figures, name[:100])
         self._go(REVIEW)
 
@@ -223,6 +229,9 @@ class DeidentifyPage(Page):
     def _choose(self) -> None:
         self.services.choose_file(self.open_file, "Choose a table…", _TABLES)
 
+    def _choose_population(self, then: Callable[[Path], None]) -> None:
+        self.services.choose_file(then, "Choose a table of the population…", _TABLES)
+
     def open_sample(self) -> None:
         self.open_file(resource("samples", "discharges.csv"))
 
@@ -231,11 +240,15 @@ class DeidentifyPage(Page):
         if path.suffix.lower() in (".yaml", ".yml"):
             self._open_policy(path)
             return
+        self._open_table(path)
+
+    def _open_table(self, path: Path, table: str | None = None) -> None:
         self.path, self.draft, self._rows, self._figures, self._trouble = path, None, None, None, None
-        self._points, self._names = None, []
+        self._points, self._names, self._table = None, [], table
         self.jobs.leave()
         self.start.show_error(None)
-        self.desk.open(path)
+        self.review.options.forget()
+        self.desk.open(path, table)
 
     def _opened(self, found: Mapping[str, Any]) -> None:
         self._names, self._rows = list(found["columns"]), found["rows"]
@@ -246,10 +259,13 @@ class DeidentifyPage(Page):
     def _refused(self, error: GuardError) -> None:
         if error.code == "session.cancelled":
             return
+        path, several = self.path, error.code == "table.which"
         self.path, self.draft = None, None
         self.desk.close()
         self._go(INPUT)
-        self.start.show_error(error)
+        self.start.show_error(None if several else error)
+        if several and path is not None:
+            self.desk.tables(path, lambda names: self.sheets.which_table(names, partial(self._open_table, path)))
 
     def _progressed(self, stage: str, share: object) -> None:
         if self._points is None:
@@ -315,9 +331,7 @@ class DeidentifyPage(Page):
         self._change(lambda draft: draft.set_target(target))
 
     def _ask_rule(self, name: str) -> None:
-        profile = self.settings_step.profile(name)
-        if self.draft is not None and profile is not None:
-            ask_rule(self.window(), profile, self.draft.columns, partial(self._set_rule, name))
+        self.sheets.rule(name, self.draft)
 
     def _undo(self) -> None:
         if self.step == SETTINGS:
@@ -332,8 +346,15 @@ class DeidentifyPage(Page):
 
     def more_menu(self) -> QMenu:
         """What is needed less often."""
-        target = self.draft.target if self.draft is not None else None
-        return more_menu(self, target, self._set_target, self._choose_rules, self._choose)
+        draft, entries = self.draft, {}
+        if draft is not None:
+            entries = {
+                "Further guarantees…": lambda: self.sheets.guarantees(draft),
+                "Search and release…": lambda: self.sheets.search(draft),
+                "Compare before and after…": lambda: self.sheets.compare(draft),
+            }
+        entries |= {"Load rules…": self._choose_rules, "Choose a table…": self._choose}
+        return more_menu(self, draft.target if draft is not None else None, self._set_target, entries)
 
     def _choose_rules(self) -> None:
         self.services.choose_file(self._open_policy, "Load rules…", _RULES)
@@ -389,7 +410,9 @@ class DeidentifyPage(Page):
         if self.draft is not None and self.path is not None:
             name = self.review.name.text().strip()
             document = {"input": str(self.path), "policy": self.draft.policy(), "name": name}
-            self.jobs.queue(document, self.submit.emit, needs_key=self.draft.needs_key)
+            document |= {"table": self._table} if self._table else {}
+            document |= self.review.options.fields()
+            self.jobs.queue(document, self.submit.emit, needs_key=self.draft.needs_key or "sign" in document)
 
     # -- jobs ------------------------------------------------------------------------------------------------------
 
