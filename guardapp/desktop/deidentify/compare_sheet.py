@@ -30,9 +30,9 @@ class AssociationsModel(TableModel):
         super().__init__(
             [
                 Column("Columns"),
-                Column("Measure", width=90),
-                Column("Original", numeric=True, width=110),
-                Column("Protected", numeric=True, width=110),
+                Column("Statistic", width=90),
+                Column("Before", numeric=True, width=110),
+                Column("After", numeric=True, width=110),
                 Column("Change", numeric=True, width=110),
             ]
         )
@@ -66,8 +66,8 @@ class Comparison(QWidget):
         self.plot = PlotCard(
             "Share of rows by value",
             [
-                Series("before", "Original", 1, points=True, digits=1, unit=" %"),
-                Series("after", "Protected", 0, points=True, digits=1, unit=" %"),
+                Series("before", "Before", 1, points=True, digits=1, unit=" %"),
+                Series("after", "After", 0, points=True, digits=1, unit=" %"),
             ],
             y_suffix=" %",
             framed=False,
