@@ -15,7 +15,7 @@ from guardapp.desktop.kit.plots import PlotCard
 from guardapp.desktop.sheet import Sheet
 from guardapp.desktop.theme import tokens
 
-_WIDTH, _PLOT, _TABLE = 900, 230, 196
+_WIDTH, _PLOT, _BOX, _ROWS = 900, 230, 220, 5
 _MOST_TICKS = 8
 _HOW = (
     "Shares of the protected rows are what somebody would guess who knows the whole table and sees only the groups. "
@@ -62,6 +62,7 @@ class Comparison(QWidget):
         self._spreads = {str(one["name"]): one for one in found["columns"]}
         # in quotation marks, so that a column called “Name” is not translated
         self.column = Combo("Column", [Choice(name, f"“{name}”") for name in self._spreads])
+        self.column.setMinimumWidth(_BOX)
         self.distance = Label("", "body", "muted", wrap=True)
         self.plot = PlotCard(
             "Share of rows by value",
@@ -75,7 +76,8 @@ class Comparison(QWidget):
         self.plot.setFixedHeight(_PLOT)
         self.model = AssociationsModel(list(found["associations"]))
         self.table = TableView("How columns go together", self.model)
-        self.table.setFixedHeight(_TABLE)
+        # whole rows, never a sliver
+        self.table.setFixedHeight((_ROWS + 1) * tokens.height("row") + 2)
         from guardapp.desktop.kit import column as below
 
         used, rows = int(found["rows_used"]), int(found["rows"])
@@ -100,6 +102,8 @@ class Comparison(QWidget):
         at = list(range(len(one["values"])))
         for key in ("before", "after"):
             self.plot.set_points(key, at, [100 * float(share) for share in one[key]])
+        highest = max([*one["before"], *one["after"]], default=0.0)
+        self.plot.set_y_range(0, 105 * float(highest) or 1)
         step = max(1, -(-len(at) // _MOST_TICKS))
         shown = [(float(i), str(one["values"][i])[:14] or tr("missing")) for i in at[::step]]
         self.plot.set_ticks("bottom", shown)

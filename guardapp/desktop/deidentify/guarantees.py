@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from guardapp.desktop.deidentify.rules import Words
-from guardapp.desktop.kit import Button, Choice, Combo, ElidedLabel, Field, IconButton, Label, NumberField, clear
+from guardapp.desktop.kit import Button, Choice, Combo, Field, IconButton, Label, NumberField, clear
 from guardapp.desktop.sheet import Sheet
 from guardapp.desktop.theme import tokens
 
@@ -174,8 +174,7 @@ class _Line(QWidget):
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(tokens.space(2))
         (words, values), _ = promised(model)
-        said = ElidedLabel(words, "body", "text", **values)
-        line.addWidget(said, 1)
+        line.addWidget(Label(words, "body", wrap=True, **values), 1)
         button = IconButton("ph.trash", "Remove this guarantee", box=28)
         button.clicked.connect(remove)
         line.addWidget(button)

@@ -29,7 +29,7 @@ from guardapp.desktop.kit import (
 from guardapp.desktop.sheet import Sheet
 from guardapp.desktop.theme import tokens
 
-_WIDTH, _HEIGHT = 860, 260
+_WIDTH, _ROWS = 860, 7
 _HOW = (
     "Choose rows, a level and a name: values with one name on a level are one group there. Groups should stay together "
     "on the levels above."
@@ -68,7 +68,8 @@ class HierarchyEditor(QWidget):
         self.draft = draft
         self.model = LinesModel(draft)
         self.table = TableView("Values and what they are called on every level", self.model)
-        self.table.setFixedHeight(_HEIGHT)
+        # whole rows, never a sliver
+        self.table.setFixedHeight((_ROWS + 1) * tokens.height("row") + 2)
         self.level = Combo("Level of the hierarchy")
         self.name = TextField("Name of the chosen rows", placeholder="Name of the chosen rows")
         self.apply = Button("Name the chosen rows", compact=True)
@@ -79,6 +80,7 @@ class HierarchyEditor(QWidget):
         self.undo = IconButton("ph.arrow-u-up-left", "Undo the last change of the hierarchy (Ctrl+Z)", box=28)
         self.redo = IconButton("ph.arrow-u-up-right", "Redo (Ctrl+Shift+Z)", box=28)
         self.note = Label("", "small", "muted", wrap=True)
+        self.note.hide()
         fields = Field("Level of the hierarchy", self.level), Field("Name of the chosen rows", self.name)
         naming = row(*fields, gap=tokens.space(3))
         naming.setStretch(1, 1)
@@ -128,11 +130,10 @@ class HierarchyEditor(QWidget):
         """A file was read: {lines, added}."""
         self.draft.replace(found["lines"])
         self.show_draft()
+        self.note.setVisible(bool(found["added"]))
         if found["added"]:
             text = "{n} values of the column were not in the file; they stand at the end and become * at once."
             self.note.say(text, n=wording.number(int(found["added"])))
-        else:
-            self.note.put("")
 
     def _name(self) -> None:
         self._do(lambda: self.draft.name(self.table.selected_rows(), self._level, self.name.text()))

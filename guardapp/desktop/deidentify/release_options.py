@@ -64,6 +64,7 @@ class ReleaseOptions(QWidget):
         opened = self._folded.isHidden()
         self._folded.setVisible(opened)
         self.more.say("Fewer options" if opened else "More options")
+        self.more.set_icon("ph.caret-down" if opened else "ph.caret-right")
 
     def forget(self) -> None:
         """Another table was opened: the usual again, but for the signing key, which is the person's own."""
