@@ -106,7 +106,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("ipv4", "IPv4 address", "direct", ("ip", "ipv4", "ip address"), re.compile(_V4), same, _addresses,
          "the range of addresses", False, inside(_V4_EXACT + r"(?!\.\d)")),
     Kind("ipv6", "IPv6 address", "direct", ("ip", "ipv6", "ip address"), re.compile(_V6), same, each(_ipv6),
-         "the rules for addresses", True, inside(_V6)),
+         "the rules for addresses", True,
+         inside(r"[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{0,4}){2,7}")),
     *FURTHER,
 )  # fmt: skip
 KIND = {kind.name: kind for kind in KINDS}

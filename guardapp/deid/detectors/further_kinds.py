@@ -68,6 +68,12 @@ _URL = (
 )
 _COORDINATES = r"[+-]?\d{1,2}\.\d{3,}[,;] ?[+-]?\d{1,3}\.\d{3,}"
 
+
+def _untold(cell: str) -> bool:
+    """Nothing tells such a number from other codes: it is found by its header."""
+    return False
+
+
 FURTHER: tuple[Kind, ...] = (
     Kind("cn_resident_id_15", "Chinese resident ID, 15 digits", "direct",
          ("idcard", "id card", "resident id", "id number", "sfz", "身份证", "证件号"), re.compile(_ID15), same,
@@ -84,10 +90,10 @@ FURTHER: tuple[Kind, ...] = (
     Kind("uk_nino", "UK national insurance number", "direct", ("nino", "national insurance", "ni number"),
          re.compile(_NINO), compact, each(nations.uk_nino), "the rules for issued numbers", False, inside(_NINO)),
     Kind("cn_passport", "Chinese passport", "direct", ("passport", "护照"),
-         re.compile(r"(?:[EGDSPH]\d{8}|E[A-HJ-NP-Z]\d{7})"), same, each(lambda cell: True), "its form", False, None),
+         re.compile(r"(?:[EGDSPH]\d{8}|E[A-HJ-NP-Z]\d{7})"), same, each(_untold), "its form", False, None),
     Kind("cn_travel_permit", "Chinese travel permit", "direct",
          ("travel permit", "通行证", "回乡证", "台胞证", "港澳"), re.compile(r"(?:[CHMW]\d{8}(?:\d{2})?|\d{8})"), same,
-         each(lambda cell: True), "its form", False, None),
+         each(_untold), "its form", False, None),
     Kind("cn_licence_plate", "Chinese licence plate", "direct", ("licence plate", "license plate", "plate", "车牌"),
          re.compile(_PLATE), same, each(lambda cell: True), "the form with a province", True, inside(_PLATE)),
     Kind("vin", "Vehicle number (VIN)", "direct", ("vin", "chassis", "车架号"), re.compile(r"[A-HJ-NPR-Z0-9]{17}"),
