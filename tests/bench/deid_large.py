@@ -47,8 +47,10 @@ def codes(rows: int) -> list[NDArray[np.int32]]:
 
 
 def group(rows: int) -> dict[str, Any]:
-    values = [[str(value) for value in range(count)] for count in CARDINALITIES]
-    coded = {f"c{i}": Coded(*pair) for i, pair in enumerate(zip(codes(rows), values, strict=True))}
+    coded = {
+        f"c{i}": Coded(column, [str(value) for value in range(count)])
+        for i, (column, count) in enumerate(zip(codes(rows), CARDINALITIES, strict=True))
+    }
     policy = build_policy(
         {"columns": {name: {"role": "quasi"} for name in coded}, "models": [{"name": "k-anonymity", "k": K}]}
     )

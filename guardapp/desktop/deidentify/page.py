@@ -16,7 +16,7 @@ from guardapp.desktop.deidentify.more_menu import more_menu
 from guardapp.desktop.deidentify.outcome import Outcome
 from guardapp.desktop.deidentify.page_jobs import PageJobs
 from guardapp.desktop.deidentify.page_sheets import PageSheets
-from guardapp.desktop.deidentify.policy_files import NO_TABLE, fit, write_rules
+from guardapp.desktop.deidentify.policy_files import NO_TABLE, RULES, PolicyFiles
 from guardapp.desktop.deidentify.review import Review
 from guardapp.desktop.deidentify.rules import Draft
 from guardapp.desktop.deidentify.settings_step import SettingsStep
@@ -29,7 +29,6 @@ from guardapp.errors import GuardError
 from guardapp.resource_files import resource
 
 INPUT, SETTINGS, REVIEW, OUTCOME = range(4)
-_RULES = "Rules (*.yaml *.yml);;All files (*)"
 _PRIMARY = ("Go on with this table", "Review & queue", "Add to the queue", "Open folder")
 _TABLES = "Tables (*.csv *.tsv *.txt *.gz *.jsonl *.ndjson *.parquet *.xlsx *.sqlite *.sqlite3 *.db);;All files (*)"
 _ENDINGS = (".csv", ".tsv", ".gz", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".sqlite", ".sqlite3", ".db")
@@ -59,6 +58,7 @@ class DeidentifyPage(Page):
         self.start = StartStep()
         self.settings_step = SettingsStep()
         self.review = Review(services.jobs.new_folder, self._choose_population)
+        self.files = PolicyFiles(services, self.desk, self, self._take_policy)
         self.sheets = PageSheets(services, self.desk, self, self._change, self.settings_step.profile)
         self.outcome = Outcome()
         self.steps = Steps()
@@ -283,13 +283,9 @@ class DeidentifyPage(Page):
             self._go(INPUT)
             self.start.show_error(NO_TABLE)
             return
-        self.desk.read_policy(path, self._take_policy, self.services.fail)
+        self.files.load(path, self._names)
 
     def _take_policy(self, policy: dict[str, Any]) -> None:
-        misfit = fit(policy["columns"], self._names)
-        if misfit is not None:
-            self.services.fail(misfit)
-            return
         self.draft = Draft(policy)
         profiles = [self.settings_step.profile(name) or {} for name in self._names]
         self.settings_step.show_columns(profiles, self.draft)
@@ -357,7 +353,7 @@ class DeidentifyPage(Page):
         return more_menu(self, draft.target if draft is not None else None, self._set_target, entries)
 
     def _choose_rules(self) -> None:
-        self.services.choose_file(self._open_policy, "Load rules…", _RULES)
+        self.services.choose_file(self._open_policy, "Load rules…", RULES)
 
     # -- measuring -------------------------------------------------------------------------------------------------
 
@@ -391,20 +387,11 @@ class DeidentifyPage(Page):
 
     def _save_rules(self) -> None:
         if self.draft is not None:
-            self.services.choose_target(self.save_rules, "Save rules…", "policy.yaml")
+            self.files.ask_and_save(self.draft)
 
     def save_rules(self, path: Path) -> None:
-        """Write the rules as a policy file that `guardapp deid run` takes."""
-        if self.draft is None:
-            return
-
-        def write(text: str) -> None:
-            self.services.background(lambda: write_rules(path, text), told)
-
-        def told(_: object) -> None:
-            self.services.tell("The rules were saved to {file}.", "success", file=path.name)
-
-        self.desk.policy_text(self.draft.policy(), write, self.services.fail)
+        if self.draft is not None:
+            self.files.save(self.draft, path)
 
     def _queue(self) -> None:
         if self.draft is not None and self.path is not None:
