@@ -16,6 +16,7 @@ from guardapp.desktop.deidentify.more_menu import more_menu
 from guardapp.desktop.deidentify.outcome import Outcome
 from guardapp.desktop.deidentify.page_jobs import PageJobs
 from guardapp.desktop.deidentify.page_sheets import PageSheets
+from guardapp.desktop.deidentify.page_words import INPUT, OUTCOME, REVIEW, SETTINGS
 from guardapp.desktop.deidentify.policy_files import NO_TABLE, RULES, PolicyFiles
 from guardapp.desktop.deidentify.review import Review
 from guardapp.desktop.deidentify.rules import Draft
@@ -28,10 +29,11 @@ from guardapp.desktop.page import Page, Services
 from guardapp.errors import GuardError
 from guardapp.resource_files import resource
 
-INPUT, SETTINGS, REVIEW, OUTCOME = range(4)
-_PRIMARY = ("Go on with this table", "Review & queue", "Add to the queue", "Open folder")
 _TABLES = "Tables (*.csv *.tsv *.txt *.gz *.jsonl *.ndjson *.parquet *.xlsx *.sqlite *.sqlite3 *.db);;All files (*)"
 _ENDINGS = (".csv", ".tsv", ".gz", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".sqlite", ".sqlite3", ".db")
+
+
+__all__ = ["INPUT", "OUTCOME", "REVIEW", "SETTINGS", "DeidentifyPage"]
 
 
 class DeidentifyPage(Page):
@@ -181,42 +183,7 @@ class DeidentifyPage(Page):
 
     def _say(self) -> None:
         """Header, footer and buttons for the step that is shown and the rules as they are."""
-        step, draft, footer = self.step, self.draft, self.footer
-        assert footer is not None
-        reason = self._why_not()
-        reach = INPUT if draft is None else SETTINGS if reason else REVIEW
-        self.steps.go(3 if step == OUTCOME else step, reach)
-        for button, on in (
-            (self.undo, draft is not None and draft.can_undo),
-            (self.redo, draft is not None and draft.can_redo),
-        ):
-            button.setVisible(step == SETTINGS)
-            button.setEnabled(on)
-        self.more.setVisible(step == SETTINGS)
-        self.save.setVisible(step in (SETTINGS, REVIEW))
-        self.save.setEnabled(draft is not None)
-        self.back.setVisible(step == REVIEW)
-        self.other.setVisible(step == OUTCOME)
-        footer.setVisible(step != INPUT or draft is not None)
-        if step == OUTCOME:
-            page_words.say_job(self.header.subtitle, footer, self.jobs.row)
-        else:
-            page_words.say_table(
-                self.header.subtitle, None if step == INPUT else self.path, self._rows, len(self._names)
-            )
-            page_words.say_rules(footer, draft, self._figures, reason if step == SETTINGS else "")
-        self._say_primary(reason)
-
-    def _say_primary(self, reason: str) -> None:
-        step = self.step
-        done = step == OUTCOME and self.jobs.row is not None and self.jobs.row.state == "done"
-        self.report_button.setVisible(done)
-        self.primary.setVisible(step != OUTCOME or done)
-        self.primary.say(_PRIMARY[step])
-        if reason and step in (SETTINGS, REVIEW):
-            self.primary.why_disabled(reason, k=self.draft.target or 0 if self.draft else 0)
-        else:
-            self.primary.enable()
+        page_words.say_page(self, self._figures, self._why_not(), self._rows, len(self._names))
 
     def _why_not(self) -> str:
         return page_words.why_not(self.draft, self._figures, self._trouble)
