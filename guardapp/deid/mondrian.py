@@ -6,8 +6,8 @@ over boxes. Once a level is longer than the processor's cache, its boxes are tak
 which keeps the cost per row the same from thousands of rows to ten million. A box is cut along the axis on which it
 loses most, between two values such that both halves keep k rows and the wanted number of different sensitive values;
 among such cuts the most natural (a branch of the hierarchy) and then the most even is taken, in a small box one that
-leaves as many groups of k as there could be. The other models are tried
-on a few such cuts, best first. Where no cut on that axis is allowed, the next axis is tried.
+leaves as many groups of k as there could be. The other models are tried on a few such cuts, best first. Where no cut on
+that axis is allowed, the next axis is tried.
 """
 
 from __future__ import annotations
