@@ -13,6 +13,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QMenu, QWidget
 from pytestqt.qtbot import QtBot
 
+from guardapp.deid.certificate import signature_fits
 from guardapp.desktop.deidentify.hierarchy_editing import HierarchyDraft
 from guardapp.desktop.deidentify.hierarchy_sheet import HierarchyEditor
 from guardapp.desktop.deidentify.page import INPUT, OUTCOME, REVIEW, SETTINGS, DeidentifyPage
@@ -155,10 +156,12 @@ def test_guarantee_hierarchy_and_comparison_in_either_language_by_mouse_or_keybo
     assert all(model["name"] != "t-closeness" for model in page.draft.policy()["models"])
 
 
-def test_a_full_domain_search_with_a_limit_releases_one_level_a_column_and_is_attacked(
+def test_a_full_domain_search_is_shuffled_signed_attacked_with_a_population_and_written_as_parquet(
     page: DeidentifyPage, qtbot: QtBot, clinic: Path, tmp_path: Path
 ) -> None:
+    page.services.vault.act(lambda vault: vault.new_key("Aiko", "signing"))
     opened(qtbot, page, clinic)
+    qtbot.waitUntil(lambda: "Aiko" in page.services.vault.key_names, timeout=10_000)
     assert page.draft is not None
     page._set_rule("age", None, {"intervals": {"width": 10.0}})
     page.sheets.search(page.draft)
@@ -174,6 +177,7 @@ def test_a_full_domain_search_with_a_limit_releases_one_level_a_column_and_is_at
     qtbot.mouseClick(options.more, LEFT)
     pick(qtbot, options.format, "parquet")
     pick(qtbot, options.order, "shuffle")
+    pick(qtbot, options.sign, "Aiko")
     options.population._take(clinic)
     qtbot.mouseClick(page.primary, LEFT)
     qtbot.waitUntil(lambda: page.step == OUTCOME, timeout=15_000)
@@ -183,6 +187,9 @@ def test_a_full_domain_search_with_a_limit_releases_one_level_a_column_and_is_at
     report = json.loads((job.folder / "report.json").read_text(encoding="utf-8"))
     assert report["search"]["engine"] == "lattice"
     assert report["output"] == {"format": "parquet", "order": "shuffle", "encoding": "utf-8"}
+    certificate = json.loads((job.folder / "release.json").read_text(encoding="utf-8"))
+    mine = next(key for key in page.services.vault.snapshot.keys if key.name == "Aiko")  # type: ignore[union-attr]
+    assert signature_fits(certificate, mine.public)
     attacks = {attack["name"]: attack["outcome"] for attack in report["attacks"]}
     assert attacks["population-linkage"] != "not-run"
 
