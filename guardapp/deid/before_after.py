@@ -1,9 +1,10 @@
 """What protecting a table has left of its statistics: how each column is spread, and which columns go together.
 
-- spread: the share of rows of each original value, before, and after as somebody would guess it who knows the whole
-  table's shares and, of each row, only its label; their distance is the total variation, 0 the same … 1
-- association: Pearson's r of two columns of numbers or dates (after: the mean of the values that a label covers), and
-  Cramér's V (1946) of all others, of values before and of labels after
+After means: as somebody would guess it who knows the whole table's shares and, of each row, only its labels.
+
+- spread: the share of rows of each original value; the distance of the two is the total variation, 0 the same … 1
+- association: Pearson's r of two columns of numbers or dates (after: of the means of what the labels cover), and
+  Cramér's V (1946) of all others, values taken together into at most twelve bins
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from guardapp.deid.hierarchies import dates, numbers
 
 Floats = NDArray[np.float64]
 
-MOST_SHOWN = 200
+MOST_SHOWN = 40
 """Values of a column that are compared one by one; of more, neighbours are taken together."""
 MOST_PAIRS = 60
+MOST_BINS = 12
 MOST_CELLS = 4_000_000
 
 
@@ -59,51 +61,55 @@ def associations(pairs: Mapping[str, Pair]) -> list[dict[str, Any]]:
     """For every two columns {one, other, measure, before, after}, the most changed first."""
     found: list[dict[str, Any]] = []
     places = {name: _places(pair) for name, pair in pairs.items()}
+    both: tuple[float | None, float | None] | None
     for one, other in list(combinations(pairs, 2))[:MOST_PAIRS]:
         first, second = places[one], places[other]
         if first is not None and second is not None:
-            measure = "r"
-            before, after = (_pearson(first[at], second[at]) for at in (0, 1))
+            measure, both = "r", (_pearson(first[0], second[0]), _pearson(first[1], second[1]))
         else:
-            measure = "V"
-            before = _cramer(pairs[one].before, pairs[other].before)
-            after = _cramer(pairs[one].after, pairs[other].after)
-        if before is not None and after is not None:
-            found.append({"one": one, "other": other, "measure": measure, "before": before, "after": after})
+            measure, both = "V", _cramers(pairs[one], pairs[other])
+        if both is not None and None not in both:
+            found.append({"one": one, "other": other, "measure": measure, "before": both[0], "after": both[1]})
     return sorted(found, key=lambda entry: -abs(entry["before"] - entry["after"]))
 
 
+def _size(coded: Coded) -> Floats | None:
+    """The known values as numbers or days; None where they have no such order."""
+    known = [value for value in coded.values if value is not None]
+    size = numbers(known) if known else None
+    return dates(known) if size is None and known else size
+
+
 def _in_order(coded: Coded) -> NDArray[np.int64]:
-    known = [(index, value) for index, value in enumerate(coded.values) if value is not None]
-    texts = [value for _, value in known]
-    size = numbers(texts) if texts else None
-    size = dates(texts) if size is None and texts else size
+    known = [index for index, value in enumerate(coded.values) if value is not None]
+    size = _size(coded)
     counts = coded.counts()
     # without an order of their own the commonest come first
-    key = [(size[at] if size is not None else -float(counts[index]), index) for at, (index, _) in enumerate(known)]
+    key = [(size[at] if size is not None else -float(counts[index]), index) for at, index in enumerate(known)]
     missing = [index for index, value in enumerate(coded.values) if value is None]
     return np.array([*missing, *(index for _, index in sorted(key))], np.int64)
 
 
+def _covered(pair: Pair) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+    """(n,) label, value that it was written for, and that value's share of its rows as it is guessed."""
+    values = len(pair.before.values)
+    covered = np.unique(pair.after.codes.astype(np.int64) * values + pair.before.codes)
+    label, value = covered // values, covered % values
+    weight = pair.before.counts()[value].astype(np.float64)
+    return label, value, weight / np.bincount(label, weight, len(pair.after.values))[label]
+
+
 def _shares(pair: Pair) -> tuple[Floats, Floats]:
-    """(values,) shares before and after. What a label covers is what it was written for."""
+    """(values,) shares of rows before and after."""
     rows = max(len(pair.before.codes), 1)
-    share = pair.before.counts() / rows
-    cells = len(pair.after.values)
-    key = pair.after.codes.astype(np.int64) * len(pair.before.values) + pair.before.codes
-    covered = np.unique(key)
-    label, value = covered // len(pair.before.values), covered % len(pair.before.values)
-    weight = share[value]
-    whole = np.bincount(label, weight, cells)
-    part = weight / np.where(whole[label] > 0, whole[label], 1.0) * (pair.after.counts() / rows)[label]
-    return share, np.bincount(value, part, len(share)).astype(np.float64)
+    label, value, part = _covered(pair)
+    left = np.bincount(value, part * pair.after.counts()[label], len(pair.before.values)) / rows
+    return pair.before.counts() / rows, left.astype(np.float64)
 
 
 def _places(pair: Pair) -> tuple[Floats, Floats] | None:
     """(rows,) each, not a number where missing: the values, and the mean of what each row's label covers."""
-    known = [value for value in pair.before.values if value is not None]
-    size = numbers(known) if known else None
-    size = dates(known) if size is None and known else size
+    size = _size(pair.before)
     if size is None:
         return None
     rest = iter(size)
@@ -126,16 +132,47 @@ def _pearson(one: Floats, other: Floats) -> float | None:
     return float((first * second).sum() / scale) if scale > 0 else 0.0
 
 
-def _cramer(one: Coded, other: Coded) -> float | None:
-    width, height = len(one.values), len(other.values)
-    if not len(one.codes) or width * height > MOST_CELLS:
+def _bins(coded: Coded) -> NDArray[np.int64]:
+    """(values,) each value's bin: runs of about equally many rows where values have an order, else the commonest."""
+    order = _in_order(coded)
+    counts = coded.counts()
+    if len(order) <= MOST_BINS:
+        return np.argsort(order)
+    reached = np.cumsum(counts[order]) - counts[order]
+    placed = reached * MOST_BINS // max(int(counts.sum()), 1)
+    if _size(coded) is None:
+        placed = np.minimum(np.arange(len(order)), MOST_BINS - 1)
+    found = np.empty(len(order), np.int64)
+    found[order] = placed
+    return found
+
+
+def _guessed(pair: Pair, bins: NDArray[np.int64]) -> Floats:
+    """(labels, bins) the share of each bin among the rows of each label, as it is guessed."""
+    found = np.zeros((len(pair.after.values), int(bins.max()) + 1))
+    label, value, part = _covered(pair)
+    np.add.at(found, (label, bins[value]), part)
+    return found
+
+
+def _cramers(one: Pair, other: Pair) -> tuple[float, float] | None:
+    if len(one.after.values) * len(other.after.values) > MOST_CELLS or not len(one.before.codes):
         return None
-    together = np.bincount(one.codes.astype(np.int64) * height + other.codes, minlength=width * height)
-    table = together.reshape(width, height).astype(np.float64)
+    bins = _bins(one.before), _bins(other.before)
+    before = _together(bins[0][one.before.codes], bins[1][other.before.codes])
+    after = _together(one.after.codes, other.after.codes, (len(one.after.values), len(other.after.values)))
+    return _cramer(before), _cramer(_guessed(one, bins[0]).T @ after @ _guessed(other, bins[1]))
+
+
+def _together(one: NDArray[np.integer], other: NDArray[np.integer], shape: tuple[int, int] | None = None) -> Floats:
+    high, wide = shape or (int(one.max()) + 1, int(other.max()) + 1)
+    return np.bincount(one.astype(np.int64) * wide + other, minlength=high * wide).reshape(high, wide).astype(float)
+
+
+def _cramer(table: Floats) -> float:
     table = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
     least = min(table.shape) - 1
     if least < 1:
         return 0.0
     expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0, keepdims=True) / table.sum()
-    chi = float(((table - expected) ** 2 / expected).sum())
-    return float(np.sqrt(chi / (table.sum() * least)))
+    return float(np.sqrt(((table - expected) ** 2 / expected).sum() / (table.sum() * least)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,9 +17,10 @@ from numpy.typing import NDArray
 
 from guardapp.deid.axes import SUPPRESSED, Axis, Calendar, Flat, Line, Tree
 from guardapp.deid.policy import DateHierarchy, Hierarchy, IntervalHierarchy, MaskHierarchy
-from guardapp.errors import GuardError
+from guardapp.errors import GuardError, from_os_error
 from guardapp.formats.tables import open_table
 
+LARGEST_KEPT = 1 << 20
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _DATE = re.compile(r"(\d{4})[-/.](\d{1,2})(?:[-/.](\d{1,2}))?(?:[T ].*)?")
 
@@ -169,6 +171,22 @@ def _file_tree(name: str, known: list[str], path: Path, missing: bool) -> tuple[
 
 def read_hierarchy(path: Path) -> list[list[str]]:
     """The lines of an ARX hierarchy file, all of one length, each value once. GuardError `hierarchy.*`, `table.*`."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise from_os_error(error, path) from error
+    if found.st_size > LARGEST_KEPT:
+        return _read(path)
+    return [list(line) for line in _kept(path, found.st_mtime_ns, found.st_size)]
+
+
+@lru_cache(maxsize=64)
+def _kept(path: Path, changed: int, size: int) -> list[list[str]]:
+    """A small file is read again only when it has changed: live previews ask for it at every move of the slider."""
+    return _read(path)
+
+
+def _read(path: Path) -> list[list[str]]:
     table = open_table(path, header=False)
     lines: list[list[str]] = []
     for batch in table.batches():

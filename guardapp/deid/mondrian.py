@@ -5,13 +5,15 @@ over integer codes of distinct rows with weights, so that the cost is that of a 
 over boxes. Once a level is longer than the processor's cache, its boxes are taken apart and each is finished by itself,
 which keeps the cost per row the same from thousands of rows to ten million. A box is cut along the axis on which it
 loses most, between two values such that both halves keep k rows and the wanted number of different sensitive values;
-among such cuts the most natural (a branch of the hierarchy) and then the most even is taken. The other models are tried
-on a few such cuts, best first. Where no cut on that axis is allowed, the next axis is tried.
+among such cuts the most natural (a branch of the hierarchy) and then the most even is taken, in a small box one that
+leaves as many groups of k as there could be. The other models are tried on a few such cuts, best first. Where no cut on
+that axis is allowed, the next axis is tried.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,4 +126,5 @@ def _apart(part: Part, order: Longs, starts: Longs) -> Iterator[Part]:
     for start, stop in zip(starts, np.append(starts[1:], len(order)), strict=True):
         inside = order[start:stop]
         weights = None if part.weights is None else part.weights[inside]
-        yield Part(part.rows[inside], np.take(part.codes, inside, axis=1), weights)
+        codes: Any = np.take(part.codes, inside, axis=1)
+        yield Part(part.rows[inside], codes, weights)

@@ -19,7 +19,7 @@ from guardapp.deid.detectors.names import are_names, confidence, person_names
 from guardapp.deid.profile import ColumnProfile, Finding
 
 _FIRST_LOOK = 500
-_NEVER_NUMBERS = ("email", "iban", "ipv4", "ipv6")
+_NEVER_NUMBERS = ("email", "iban", "ipv4", "ipv6", "coordinates")
 _TEXT_LOOK = 2000
 
 
@@ -44,6 +44,7 @@ QUASI = (
     Sign(("occupation", "job", "profession", "职业", "岗位"), "Occupation"),
     Sign(("workclass", "employer", "company", "单位"), "Employment"),
     Sign(("height", "weight", "身高", "体重"), "Body measure"),
+    Sign(("latitude", "longitude", "lat", "lon", "lng", "经度", "纬度"), "Coordinates"),
     Sign(("admission", "admitted", "discharge", "discharged", "入院", "出院"), "Date of an event"),
 )  # fmt: skip
 SENSITIVE = (
@@ -59,6 +60,8 @@ DIRECT = (
     Sign(("ssn", "social security", "nationalid", "national id", "passport", "护照", "licence number",
           "license number", "driver licence", "mrn", "medical record", "病历号", "住院号", "学号", "工号"),
          "Personal number"),
+    Sign(("vin", "chassis", "车架号", "imei", "device id", "serial number", "序列号", "设备号"),
+         "Vehicle or device number"),
     Sign(("username", "user name", "login", "account name", "用户名", "微信", "wechat", "qq"), "Account name"),
     Sign(("street", "street address", "address", "住址", "地址"), "Address"),
     Sign(("password", "密码"), "Password"),
@@ -77,6 +80,18 @@ _PSEUDONYM_KINDS = (
     "phone",
     "ipv4",
     "ipv6",
+    "cn_resident_id_15",
+    "eu_vat",
+    "national_id",
+    "us_itin",
+    "uk_nino",
+    "cn_passport",
+    "cn_travel_permit",
+    "cn_licence_plate",
+    "vin",
+    "imei",
+    "mac",
+    "wallet",
 )
 
 
@@ -154,7 +169,7 @@ def _share(column: ColumnProfile, count: int) -> str:
 
 def _by_kind(column: ColumnProfile, kind: Kind, finding: Finding) -> ColumnProfile:
     column.kind, column.kind_title, column.role = kind.name, kind.title, kind.role
-    column.suggestion = "pseudonym" if kind.name in _PSEUDONYM_KINDS else "drop"
+    column.suggestion = "pseudonym" if kind.name in _PSEUDONYM_KINDS else "drop" if kind.role == "direct" else "keep"
     if (finding.passed or 0) >= 0.4:
         column.evidence = f"{100 * (finding.passed or 0):.1f} % pass {kind.checks}"
         why = f"{_share(column, finding.passing)} pass {kind.checks}"

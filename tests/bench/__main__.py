@@ -27,11 +27,11 @@ TITLES = {
 
 
 def peers() -> Path:
-    """The interpreter that has anonypy and pycanon; made on first use."""
+    """The interpreter that has anjana, anonypy and pycanon; made on first use."""
     python = PEERS / ("Scripts" if os.name == "nt" else "bin") / "python"
     if not python.exists():
         venv.create(PEERS, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "anonypy", "pycanon"], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "anjana", "anonypy", "pycanon"], check=True)
     return python
 
 

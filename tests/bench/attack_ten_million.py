@@ -73,9 +73,7 @@ def main() -> None:
             start = time.process_time()
             found = attack(evidence)
             taken = time.process_time() - start
-            print(
-                f"{found.name}: {taken:.1f} s of CPU, {peak():.0f} MiB, {found.outcome}: {found.sentence}", flush=True
-            )
+            print(f"{found.name}, {found.outcome}: {taken:.1f} s of CPU, {peak():.0f} MiB", flush=True)
 
 
 if __name__ == "__main__":

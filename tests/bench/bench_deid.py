@@ -1,6 +1,7 @@
 """Benchmarks of de-identification beside peers in the same run: `python -m tests.bench.bench_deid --peer PYTHON`.
 
-PYTHON is an interpreter that has anonypy and pycanon (they bring old dependencies, so they have a venv of their own).
+PYTHON is an interpreter that has anjana, anonypy and pycanon (they bring old dependencies, so they have a venv of
+their own).
 Without it the peers' rows say that they were skipped.
 """
 
@@ -8,9 +9,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,11 +22,8 @@ from typing import Any
 import numpy as np
 
 from guardapp.deid import check
-from guardapp.deid.axes import Line
 from guardapp.deid.detectors import KIND, look
-from guardapp.deid.mondrian import partition
 from guardapp.deid.policy import build_policy
-from guardapp.deid.profile import profile
 from guardapp.deid.protect import coded_columns, read_codes
 from guardapp.deid.recoding import recode
 from guardapp.deid.rules.pseudonym import pseudonyms
@@ -52,7 +50,20 @@ for name in part.columns:
 import anonypy
 start = time.perf_counter()
 rows = anonypy.Preserver(part, quasi, "salary-class").anonymize_k_anonymity(k=10)
-print(json.dumps({"check": check, "k": int(k), "mondrian": time.perf_counter() - start, "groups": len(rows)}))
+mondrian = time.perf_counter() - start
+from anjana.anonymity import k_anonymity
+folder = sys.argv[4]
+whole = pd.read_csv(f"{folder}/adult.csv.gz", sep=";")
+eight = [name for name in whole.columns if name != "salary-class"]
+trees = {}
+for name in eight:
+    tree = pd.read_csv(f"{folder}/adult_hierarchy_{name}.csv", sep=";", header=None, dtype=str)
+    if whole[name].dtype != object:
+        tree[0] = tree[0].astype(whole[name].dtype)
+    trees[name] = dict(tree)
+start = time.perf_counter(); out = k_anonymity(whole, [], eight, 10, 10, trees); full = time.perf_counter() - start
+print(json.dumps({"anjana": full, "left": len(out), "check": check,
+                   "k": int(k), "mondrian": mondrian, "groups": len(rows)}))
 """
 
 
@@ -79,14 +90,24 @@ def adult(rows: int | None, folder: Path) -> tuple[float, float]:
     return median(lambda: recode(policy, coded, Progress())), recode(policy, coded, Progress()).utility.gcp
 
 
-def million() -> float:
-    """Seconds to group 1,000,000 random rows of ten numeric columns at k = 10."""
-    rng = np.random.default_rng(1)
-    cards = [80, 2, 5, 7, 16, 40, 100, 30, 12, 9]
-    columns = [rng.integers(0, card, 1_000_000).astype(np.int32) for card in cards]
-    axes = [Line([str(i) for i in range(card)], np.arange(card, dtype=float), missing=False) for card in cards]
-    weights = np.ones(1_000_000, np.int64)
-    return median(lambda: partition(columns, axes, weights, 10))
+def eight(trees: bool) -> tuple[float, float]:
+    """Seconds to group Adult's eight quasi-identifiers at k = 10, and the loss; trees: under ARX's hierarchies."""
+    table = open_table(ADULT)
+    names = [name for name in table.columns if name != "salary-class"]
+    columns: dict[str, dict[str, str]] = {"salary-class": {"role": "other"}}
+    for name in names:
+        tree = {"hierarchy": str(ADULT.parent / f"adult_hierarchy_{name}.csv")} if trees else {}
+        columns[name] = {"role": "quasi", **tree}
+    policy = build_policy({"columns": columns, "models": [{"name": "k-anonymity", "k": 10}]})
+    coded, _ = read_codes(table, names, Progress())
+    return median(lambda: recode(policy, coded, Progress()), 7), recode(policy, coded, Progress()).utility.gcp
+
+
+def apart(*arguments: str) -> dict[str, Any]:
+    """A part of deid_large in a process of its own."""
+    command = [sys.executable, "-m", "tests.bench.deid_large", *arguments]
+    answer: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return answer
 
 
 def lattice() -> float:
@@ -100,18 +121,6 @@ def lattice() -> float:
         policy = build_policy({"columns": columns, "models": [{"name": "k-anonymity", "k": k}], "search": search})
         taken.append(median(partial(recode, policy, coded, Progress())))
     return max(taken)
-
-
-def profile_million(folder: Path) -> float:
-    path = folder / "million.csv"
-    with path.open("w") as file:
-        file.write("id,name,age,city,zip,sex,diagnosis,date,amount,note\n")
-        for i in range(1_000_000):
-            file.write(
-                f"{i},Name {i % 977},{i % 90},City{i % 300},{10000 + i % 5000},{'MF'[i % 2]},D{i % 40},"
-                f"19{i % 80 + 10:02d}-01-{i % 28 + 1:02d},{i * 3 % 1000}.5,text {i}\n"
-            )
-    return median(lambda: profile(path))
 
 
 def identifiers() -> tuple[float, float]:
@@ -128,9 +137,13 @@ def identifiers() -> tuple[float, float]:
 def peer(python: str | None, folder: Path) -> dict[str, Any] | None:
     if python is None:
         return None
-    command = [python, "-c", _PEER, str(folder / "adult.csv"), json.dumps(QUASI), str(PEER_ROWS)]
+    command = [python, "-c", _PEER, str(folder / "adult.csv"), json.dumps(QUASI), str(PEER_ROWS), str(ADULT.parent)]
     answer: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     return answer
+
+
+def took(timed: dict[str, float]) -> str:
+    return f"{timed['wall']:.1f} s ({timed['cpu']:.1f} s of CPU)"
 
 
 def main() -> None:
@@ -145,11 +158,13 @@ def main() -> None:
         whole, loss = adult(None, folder)
         checked = median(lambda: check.measure(folder / "adult.csv", QUASI, []))
         other = peer(arguments.peer, folder)
-        large = million()
+        under, loss_under = eight(trees=True)
+        free, loss_free = eight(trees=False)
+        million, ten = apart("group", "1000000"), apart("group", "10000000")
+        textbook = apart("plain", "1000000")
         searched = lattice()
         seen, made = identifiers()
-        profiled = profile_million(folder)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    profiled = apart("profile")
     skipped = "skipped: no --peer"
     rows = [
         ("Adult, first 5,000 rows, 6 quasi-identifiers, k = 10: grouping", f"{1000 * small:.0f} ms",
@@ -159,17 +174,29 @@ def main() -> None:
         ("Adult, 30,162 rows: k of a file, reading included", f"{1000 * checked:.0f} ms",
          f"pycanon {1000 * other['check']:.0f} ms, without reading" if other else skipped,
          f"{other['check'] / checked:.1f} × as fast" if other else "—"),
-        ("1,000,000 rows × 10 quasi-identifiers, k = 10: grouping", f"{large:.1f} s", "—", "—"),
+        ("Adult, 30,162 rows, 8 quasi-identifiers, k = 10: grouping", f"{1000 * free:.0f} ms, loss {loss_free:.3f}",
+         f"anjana {other['anjana']:.1f} s" if other else skipped,
+         f"{other['anjana'] / free:.0f} × as fast" if other else "—"),
+        ("The same under ARX's hierarchies, as anjana has them, read before",
+         f"{1000 * under:.0f} ms, loss {loss_under:.3f}", f"anjana {other['anjana']:.1f} s" if other else skipped,
+         f"{other['anjana'] / under:.0f} × as fast" if other else "—"),
+        ("1,000,000 rows × 10 quasi-identifiers, k = 10: grouping", took(million["engine"]),
+         f"textbook Mondrian: loss {textbook['gcp']:.3f}", f"loss {million['gcp']:.3f}"),
+        ("10,000,000 rows × 10 quasi-identifiers, k = 10: grouping",
+         f"{took(ten['engine'])}, {ten['mib']:.0f} MiB", "—",
+         f"{ten['engine']['cpu'] / million['engine']['cpu']:.1f} × a million"),
+        ("10,000,000 rows: risk before and after", took(ten["risk"]), "—", "—"),
         ("Adult, 9 quasi-identifiers: optimal of 12,960 nodes, slowest of four", f"{searched:.2f} s", "—", "—"),
-        ("1,000,000 rows × 10 columns: profile", f"{profiled:.1f} s", "—", "—"),
+        ("1,000,000 rows × 20 mixed columns: profile and detection",
+         f"{took(profiled)}, {profiled['mib']:.0f} MiB", "—", "—"),
         ("Resident IDs looked at", f"{seen / 1e6:.2f} M/s", "—", "—"),
         ("Pseudonyms (HMAC-SHA-256)", f"{made / 1e6:.2f} M/s", "—", "—"),
     ]  # fmt: skip
     table = ["| task | guardapp | peer | ratio |", "|---|---|---|---|"]
     table += [f"| {' | '.join(row)} |" for row in rows]
     print("\n".join(table))
-    print("\nMedians of three; the ratios are of one run. Largest resident memory of the whole run, the million-row")
-    print(f"tables included: {memory:.0f} MiB.")
+    print("\nMedians of three or seven, but for a million rows and more, which ran once, each in a process of its own:")
+    print("MiB is its largest resident memory. The ratios are of one run.")
 
 
 if __name__ == "__main__":

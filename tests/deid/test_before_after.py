@@ -45,7 +45,15 @@ def test_correlation_is_that_of_the_numbers_and_then_of_the_means_of_groups() ->
 
 
 def test_categories_that_go_together_have_a_cramer_of_one_and_unrelated_ones_of_nothing() -> None:
-    one, same, other = ["a", "a", "b", "b"], ["x", "x", "y", "y"], ["p", "q", "p", "q"]
+    one, same, other = ["a", "a", "b", "b"] * 9, ["x", "x", "y", "y"] * 9, ["p", "q", "p", "q"] * 9
     pairs = {name: Pair(coded(cells), coded(cells)) for name, cells in (("one", one), ("same", same), ("other", other))}
     found = {(entry["one"], entry["other"]): entry["before"] for entry in associations(pairs)}
     assert found == pytest.approx({("one", "same"): 1.0, ("one", "other"): 0.0, ("same", "other"): 0.0})
+
+
+def test_labels_that_cover_everything_leave_no_association() -> None:
+    one, same = ["a", "a", "b", "b"], ["x", "x", "y", "y"]
+    hidden = coded(["*"] * 4)
+    (found,) = associations({"one": Pair(coded(one), hidden), "same": Pair(coded(same), coded(same))})
+    assert found["before"] == pytest.approx(1)
+    assert found["after"] == pytest.approx(0)

@@ -178,6 +178,7 @@ def test_direct_identifiers_of_fake_people_are_found(shared: Path) -> None:
         "MothersMaiden": "person_name",
         "EmailAddress": "email",
         "TelephoneNumber": "phone",
+        "NationalID": "national_id",
     }
     direct = {column.name for column in found.columns if column.role == "direct"}
     assert {"StreetAddress", "Username", "Password", "NationalID"} <= direct

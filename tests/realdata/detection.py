@@ -16,11 +16,12 @@ from guardapp.deid.detectors.in_text import Span, spans
 TEXTS = Path(__file__).parents[3] / "shared" / "data" / "presidio-research" / "synth_dataset_v2.json"
 LABELS = {
     "EMAIL_ADDRESS": {"email"},
-    "IP_ADDRESS": {"ipv4"},
+    "IP_ADDRESS": {"ipv4", "ipv6"},
     "PHONE_NUMBER": {"phone", "cn_mobile"},
     "CREDIT_CARD": {"payment_card"},
     "IBAN_CODE": {"iban"},
     "US_SSN": {"us_ssn"},
+    "DOMAIN_NAME": {"url"},
 }
 """The labels of the data and the kinds that answer them. There is no kind for web addresses (`DOMAIN_NAME`)."""
 

@@ -7,67 +7,18 @@ in ten of them even passes Luhn's check, but not nine in ten.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from guardapp.deid.detectors import checksums
+from guardapp.deid.detectors.further_kinds import FURTHER
+from guardapp.deid.detectors.kind import PROVINCES, Kind, Mask, compact, digits, each, inside, same
 
-Mask = NDArray[np.bool_]
+__all__ = ["KIND", "KINDS", "PROVINCES", "TEXT_KINDS", "Kind", "header_words", "look", "named"]
 
-PROVINCES = frozenset(
-    str(code)
-    for first, last in ((11, 15), (21, 23), (31, 37), (41, 46), (50, 54), (61, 65), (71, 71), (81, 83))
-    for code in range(first, last + 1)
-)
-"""First two digits of a resident ID: the province-level divisions of GB/T 2260."""
 _PROVINCE_LIST = np.array(sorted(PROVINCES))
-
-
-class Kind(NamedTuple):
-    """One kind of identifier.
-
-    name:     as in policy files and reports
-    title:    for people
-    role:     suggested for a column of it
-    headers:  words that a column of it is often named with; Chinese ones anywhere in the name
-    shape:    a whole cell looks like this
-    clean:    what brings a cell of this shape into the form that the check takes
-    check:    vectorised; over cells of the right shape
-    checks:   what the check is called: "the MOD 11-2 checksum"
-    strong:   the check can hardly be passed by chance, like a checksum over many values; otherwise it is a plausibility
-    inside:   how it looks inside free text; None where it is not searched there
-    """
-
-    name: str
-    title: str
-    role: Literal["direct", "quasi"]
-    headers: tuple[str, ...]
-    shape: re.Pattern[str]
-    clean: Callable[[str], str]
-    check: Callable[[Sequence[str]], Mask]
-    checks: str
-    strong: bool
-    inside: re.Pattern[str] | None
-
-
-def _same(cell: str) -> str:
-    return cell
-
-
-def _digits(cell: str) -> str:
-    return re.sub(r"[^0-9]", "", cell)
-
-
-def _compact(cell: str) -> str:
-    return re.sub(r"[\s-]", "", cell).upper()
-
-
-def _each(test: Callable[[str], bool]) -> Callable[[Sequence[str]], Mask]:
-    return lambda cells: np.fromiter((test(cell) for cell in cells), bool, len(cells))
 
 
 def _mail_domain(cell: str) -> bool:
@@ -90,8 +41,7 @@ def _mobile_spread(cells: Sequence[str]) -> Mask:
 
 def _phone_digits(cell: str) -> bool:
     """E.164: at most 15 digits; a written country code or an area code in brackets, so that dates and codes are not."""
-    digits = _digits(cell)
-    return 7 <= len(digits) <= 15 and (cell.lstrip("(").startswith(("+", "00")) or "(" in cell)
+    return 7 <= len(digits(cell)) <= 15 and (cell.lstrip("(").startswith(("+", "00")) or "(" in cell)
 
 
 def _addresses(cells: Sequence[str]) -> Mask:
@@ -114,7 +64,7 @@ def _ipv6(cell: str) -> bool:
 
 
 _ID = r"[1-9]\d{5}(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx]"
-_CARD = r"(?:4\d|5[1-5]|2[2-7]|3[0-9]|6[0-9])\d{2}(?:[ -]?\d{2,6}){2,5}"
+_CARD = r"(?:4\d|5[1-5]|2[2-7]|3[0-9]|6[0-9]|18(?=00)|21(?=31))\d{2}(?:[ -]?\d{2,6}){2,5}"
 _IBAN = r"[A-Za-z]{2}\d{2}(?:[ ]?[A-Za-z0-9]{1,4}){3,8}"
 _MAIL = r"[A-Za-z0-9._%+'-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}"
 _V4 = r"(?:\d{1,3}\.){3}\d{1,3}"
@@ -126,45 +76,39 @@ _PHONE = r"(?=(?:\D*\d){7})(?:\+|00)?\(?\d{1,4}\)?(?:[ ./-]?\(?\d{1,5}\)?){1,6}"
 _CREDIT = r"[1-9ANY]\d\d{6}[0-9A-HJ-NPQRTUWXY]{10}"
 _SSN = r"\d{3}-\d{2}-\d{4}"
 _NHS = r"\d{3}[ -]?\d{3}[ -]?\d{4}"
-# inside text: not in the middle of a longer run of letters and digits
-_EDGE, _END = r"(?<![0-9A-Za-z@._+-])", r"(?![0-9A-Za-z@_])"
-
-
-def _inside(pattern: str) -> re.Pattern[str]:
-    return re.compile(_EDGE + pattern + _END)
-
-
 KINDS: tuple[Kind, ...] = (
-    Kind("email", "E-mail address", "direct", ("email", "mail", "e mail", "邮箱", "电子邮件"), re.compile(_MAIL), _same,
-         _each(_mail_domain), "the rules for e-mail addresses", True, _inside(_MAIL)),
+    Kind("email", "E-mail address", "direct", ("email", "mail", "e mail", "邮箱", "电子邮件"), re.compile(_MAIL), same,
+         each(_mail_domain), "the rules for e-mail addresses", True, inside(_MAIL)),
     Kind("cn_resident_id", "Chinese resident ID", "direct",
-         ("idcard", "id card", "resident id", "id number", "sfz", "身份证", "证件号"), re.compile(_ID), _same,
-         _resident, "the MOD 11-2 checksum", True, _inside(_ID)),
-    Kind("iban", "IBAN", "direct", ("iban", "account", "账号"), re.compile(_IBAN), _compact, checksums.iban,
-         "the mod-97 checksum", True, _inside(_IBAN)),
+         ("idcard", "id card", "resident id", "id number", "sfz", "身份证", "证件号"), re.compile(_ID), same,
+         _resident, "the MOD 11-2 checksum", True, inside(_ID)),
+    Kind("iban", "IBAN", "direct", ("iban", "account", "账号"), re.compile(_IBAN), compact, checksums.iban,
+         "the mod-97 checksum", True, inside(_IBAN)),
     Kind("payment_card", "Payment card", "direct",
-         ("card", "credit card", "pan", "cc number", "ccnumber", "卡号", "银行卡"), re.compile(_CARD), _digits,
+         ("card", "credit card", "pan", "cc number", "ccnumber", "卡号", "银行卡"), re.compile(_CARD), digits,
          lambda cells: checksums.luhn([c if 13 <= len(c) <= 19 else "1" for c in cells]), "Luhn's checksum", True,
-         _inside(_CARD)),
-    Kind("nhs_number", "NHS number", "direct", ("nhs",), re.compile(_NHS), _digits, checksums.nhs_number,
+         inside(_CARD)),
+    Kind("nhs_number", "NHS number", "direct", ("nhs",), re.compile(_NHS), digits, checksums.nhs_number,
          "the mod-11 checksum", True, None),
     Kind("cn_social_credit_code", "Chinese unified social credit code", "direct",
-         ("credit code", "uscc", "统一社会信用代码", "信用代码"), re.compile(_CREDIT), _same,
-         checksums.social_credit_code, "the MOD 31 checksum", True, _inside(_CREDIT)),
-    Kind("us_ssn", "US social security number", "direct", ("ssn", "social security"), re.compile(_SSN), _digits,
-         checksums.social_security_number, "the rules for issued numbers", False, _inside(_SSN)),
+         ("credit code", "uscc", "统一社会信用代码", "信用代码"), re.compile(_CREDIT), same,
+         checksums.social_credit_code, "the MOD 31 checksum", True, inside(_CREDIT)),
+    Kind("us_ssn", "US social security number", "direct", ("ssn", "social security"), re.compile(_SSN), digits,
+         checksums.social_security_number, "the rules for issued numbers", False, inside(_SSN)),
     Kind("cn_mobile", "Chinese mobile number", "direct",
-         ("mobile", "phone", "tel", "telephone", "cell", "手机", "电话", "联系方式"), re.compile(_MOBILE), _digits,
-         _mobile_spread, "the spread of operators' prefixes", False, _inside(_MOBILE)),
+         ("mobile", "phone", "tel", "telephone", "cell", "手机", "电话", "联系方式"), re.compile(_MOBILE), digits,
+         _mobile_spread, "the spread of operators' prefixes", False, inside(_MOBILE)),
     Kind("phone", "Phone number", "direct",
-         ("phone", "tel", "telephone", "mobile", "cell", "fax", "电话", "手机", "传真"), re.compile(_PHONE), _same,
-         _each(_phone_digits), "the international form", False,
+         ("phone", "tel", "telephone", "mobile", "cell", "fax", "电话", "手机", "传真"), re.compile(_PHONE), same,
+         each(_phone_digits), "the international form", False,
          re.compile(r"(?<![0-9A-Za-z@._+-])(?:(?:\+|00)\d{1,3}(?: ?\(0\))?|\(\d{2,5}\))(?:[ .-]?\(?\d{2,5}\)?){2,5}"
                     r"(?:x\d{1,5})?(?![0-9])")),
-    Kind("ipv4", "IPv4 address", "direct", ("ip", "ipv4", "ip address"), re.compile(_V4), _same, _addresses,
-         "the range of addresses", False, _inside(_V4_EXACT + r"(?!\.\d)")),
-    Kind("ipv6", "IPv6 address", "direct", ("ip", "ipv6", "ip address"), re.compile(_V6), _same, _each(_ipv6),
-         "the rules for addresses", True, None),
+    Kind("ipv4", "IPv4 address", "direct", ("ip", "ipv4", "ip address"), re.compile(_V4), same, _addresses,
+         "the range of addresses", False, inside(_V4_EXACT + r"(?!\.\d)")),
+    Kind("ipv6", "IPv6 address", "direct", ("ip", "ipv6", "ip address"), re.compile(_V6), same, each(_ipv6),
+         "the rules for addresses", True,
+         inside(r"[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{0,4}){2,7}")),
+    *FURTHER,
 )  # fmt: skip
 KIND = {kind.name: kind for kind in KINDS}
 TEXT_KINDS = tuple(kind.name for kind in KINDS if kind.inside is not None)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from guardapp.deid.detectors import KIND, Kind
-from guardapp.deid.detectors.checksums import IBAN_LENGTHS
+from guardapp.deid.detectors.checksums import IBAN_LENGTHS, luhn
 
 _EDGE, _END = r"(?<![0-9A-Za-z@._+(\ufffc-])", r"(?![0-9A-Za-z@_\ufffc]|[.-]\d)"
 _NATIONAL = re.compile(
@@ -28,10 +28,31 @@ _PHONE_WORD = re.compile(
     r"(?:[ \t]*(?:number|no|at|on|is|me|us|号码|是|为)\b)*[ \t.:：#=,]*$",
     re.IGNORECASE,
 )
+_BEFORE_PHONE = re.compile(
+    r"\b(?:answering at|reach(?:ed)?(?: me| us)? at|messages? (?:to|on(?: my registered)?))[ \t]*$", re.IGNORECASE
+)
+_AFTER_PHONE = re.compile(r"[ \t]*[-–(]?[ \t]*(?:office|fax|mobile|home|work|cell|desk|direct)\b", re.IGNORECASE)
+_CARD_WORD = re.compile(
+    r"(?:\b(?:card|cc|visa|mastercard|maestro|amex|pan)\b(?:[ \t]+(?:number|no|is))*|卡号|银行卡|信用卡)[ \t.:：#=,]*$",
+    re.IGNORECASE,
+)
+_CARD_DIGITS = re.compile(r"(?<![0-9A-Za-z@._+(\ufffc-])\d{12,19}(?![0-9A-Za-z@_\ufffc]|[.-]\d)")
 _DATE = re.compile(r"\d{4}([-./ ])\d{1,2}\1\d{1,2}|\d{1,2}([-./ ])\d{1,2}\2\d{4}")
 _VERSION = re.compile(r"(?:\b(?:version|ver|v|release|build)\b|版本号?)[ \t.:：#=]*$", re.IGNORECASE)
 
-_WITH_CHECK = ("cn_resident_id", "cn_social_credit_code", "iban", "payment_card", "us_ssn")
+_WITH_CHECK = (
+    "cn_resident_id",
+    "cn_social_credit_code",
+    "iban",
+    "eu_vat",
+    "payment_card",
+    "us_ssn",
+    "us_itin",
+    "uk_nino",
+    "wallet",
+    "ipv6",
+    "mac",
+)
 # stands for what was found already; no pattern takes it for part of an identifier
 _TAKEN = "\ufffc"
 
@@ -52,7 +73,7 @@ def spans(text: str, kinds: Sequence[str]) -> list[Span]:
     """
     found: list[Span] = []
     for name in sorted(dict.fromkeys(kinds), key=lambda name: name not in _WITH_CHECK):
-        for find in (_of_kind, _national_phones) if name == "phone" else (_of_kind,):
+        for find in (_of_kind, *_MORE.get(name, ())):
             for start, end in find(KIND[name], text):
                 found.append(Span(start, end, name))
                 text = text[:start] + _TAKEN * (end - start) + text[end:]
@@ -88,9 +109,30 @@ def _national_phones(_: Kind, text: str) -> Iterator[tuple[int, int]]:
         for match in pattern.finditer(text):
             start, end = match.span()
             digits = sum(character.isdigit() for character in match.group())
-            if pattern is _GROUPS and not (7 <= digits <= 15 and _PHONE_WORD.search(text, max(0, start - 30), start)):
+            if pattern is _GROUPS and not (7 <= digits <= 15 and _spoken_of(text, start, end)):
                 continue
             if _DATE.fullmatch(match.group()) or any(start < last and first < end for first, last in taken):
                 continue
             taken.append((start, end))
             yield start, end
+
+
+def _spoken_of(text: str, start: int, end: int) -> bool:
+    """Whether a word before or after says that it is a phone number."""
+    before = max(0, start - 40)
+    return bool(
+        _PHONE_WORD.search(text, before, start)
+        or _BEFORE_PHONE.search(text, before, start)
+        or _AFTER_PHONE.match(text, end)
+    )
+
+
+def _named_cards(kind: Kind, text: str) -> Iterator[tuple[int, int]]:
+    """Card numbers of any length and issuer after a word such as "card", where Luhn's check holds."""
+    for match in _CARD_DIGITS.finditer(text):
+        start, end = match.span()
+        if _CARD_WORD.search(text, max(0, start - 30), start) and luhn([match.group()])[0]:
+            yield start, end
+
+
+_MORE = {"phone": (_national_phones,), "payment_card": (_named_cards,)}

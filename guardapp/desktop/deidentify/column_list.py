@@ -210,13 +210,14 @@ def rule_line(row: QRect) -> QRect:
 
 class ColumnList(QListView):
     """chosen(name): a column was selected; role_picked(name, role); rule_picked(name, rule, hierarchy);
-    details_wanted(name): set the rule's numbers by hand.
+    details_wanted(name): set the rule's numbers by hand; hierarchy_wanted(name): import or edit its hierarchy.
     """
 
     chosen = Signal(str)
     role_picked = Signal(str, str)
     rule_picked = Signal(str, object, object)
     details_wanted = Signal(str)
+    hierarchy_wanted = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
@@ -347,4 +348,6 @@ class ColumnList(QListView):
                 menu.setActiveAction(action)
         menu.addSeparator()
         menu.addAction(tr("Set it by hand…")).triggered.connect(lambda: self.details_wanted.emit(name))
+        if now["role"] in ("quasi", "sensitive"):
+            menu.addAction(tr("Hierarchy…")).triggered.connect(lambda: self.hierarchy_wanted.emit(name))
         return menu

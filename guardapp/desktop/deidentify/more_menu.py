@@ -1,8 +1,8 @@
-"""What is needed less often: another target, rules from a file, another table."""
+"""What is needed less often: another target, further guarantees, rules from a file, another table."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from PySide6.QtCore import Qt
@@ -17,10 +17,13 @@ def more_menu(
     parent: QWidget,
     target: int | None,
     set_target: Callable[[int], None],
-    load_rules: Callable[[], None],
-    choose_table: Callable[[], None],
+    entries: Mapping[str, Callable[[], object]],
 ) -> QMenu:
-    """A menu that ends with its closing. target: the smallest group aimed at now, None where no group is asked for."""
+    """A menu that ends with its closing.
+
+    target: the smallest group aimed at now, None where no group is asked for
+    entries: what else there is, by its English key
+    """
     menu = QMenu(parent)
     menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     call_it(menu, "More")
@@ -31,9 +34,13 @@ def more_menu(
             action.setCheckable(True)
             action.setChecked(k == target)
             action.triggered.connect(partial(_take, set_target, k))
-    menu.addAction(tr("Load rules…")).triggered.connect(lambda: load_rules())
-    menu.addAction(tr("Choose a table…")).triggered.connect(lambda: choose_table())
+    for text, act in entries.items():
+        menu.addAction(tr(text)).triggered.connect(partial(_do, act))
     return menu
+
+
+def _do(act: Callable[[], object], checked: bool = False) -> None:
+    act()
 
 
 def _take(set_target: Callable[[int], None], k: int, checked: bool = False) -> None:

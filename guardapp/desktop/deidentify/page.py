@@ -15,9 +15,10 @@ from guardapp.desktop.deidentify import page_words
 from guardapp.desktop.deidentify.more_menu import more_menu
 from guardapp.desktop.deidentify.outcome import Outcome
 from guardapp.desktop.deidentify.page_jobs import PageJobs
-from guardapp.desktop.deidentify.policy_files import NO_TABLE, fit, write_rules
+from guardapp.desktop.deidentify.page_sheets import PageSheets
+from guardapp.desktop.deidentify.page_words import INPUT, OUTCOME, REVIEW, SETTINGS
+from guardapp.desktop.deidentify.policy_files import NO_TABLE, RULES, PolicyFiles
 from guardapp.desktop.deidentify.review import Review
-from guardapp.desktop.deidentify.rule_sheet import ask_rule
 from guardapp.desktop.deidentify.rules import Draft
 from guardapp.desktop.deidentify.settings_step import SettingsStep
 from guardapp.desktop.deidentify.start_step import StartStep
@@ -28,11 +29,11 @@ from guardapp.desktop.page import Page, Services
 from guardapp.errors import GuardError
 from guardapp.resource_files import resource
 
-INPUT, SETTINGS, REVIEW, OUTCOME = range(4)
-_RULES = "Rules (*.yaml *.yml);;All files (*)"
-_PRIMARY = ("Go on with this table", "Review & queue", "Add to the queue", "Open folder")
 _TABLES = "Tables (*.csv *.tsv *.txt *.gz *.jsonl *.ndjson *.parquet *.xlsx *.sqlite *.sqlite3 *.db);;All files (*)"
 _ENDINGS = (".csv", ".tsv", ".gz", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".sqlite", ".sqlite3", ".db")
+
+
+__all__ = ["INPUT", "OUTCOME", "REVIEW", "SETTINGS", "DeidentifyPage"]
 
 
 class DeidentifyPage(Page):
@@ -54,10 +55,13 @@ class DeidentifyPage(Page):
         self._trouble: GuardError | None = None
         self._rows: int | None = None
         self._names: list[str] = []
+        self._table: str | None = None
         self.jobs = PageJobs(services, self)
         self.start = StartStep()
         self.settings_step = SettingsStep()
-        self.review = Review(services.jobs.new_folder)
+        self.review = Review(services.jobs.new_folder, self._choose_population)
+        self.files = PolicyFiles(services, self.desk, self, self._take_policy)
+        self.sheets = PageSheets(services, self.desk, self, self._change, self.settings_step.profile)
         self.outcome = Outcome()
         self.steps = Steps()
         self.undo = IconButton("ph.arrow-u-up-left", "Undo the last change of rules (Ctrl+Z)")
@@ -93,6 +97,7 @@ class DeidentifyPage(Page):
         settings.list.role_picked.connect(self._set_role)
         settings.list.rule_picked.connect(self._set_rule)
         settings.list.details_wanted.connect(self._ask_rule)
+        settings.list.hierarchy_wanted.connect(lambda name: self.sheets.hierarchy(name, self.draft))
         settings.figures.k_moved.connect(self._set_k)
         self.start.dropped.connect(self.open_file)
         self.start.choose.connect(self._choose)
@@ -150,6 +155,9 @@ class DeidentifyPage(Page):
         if self.draft is None or self._figures is None or self._why_not():
             return
         name = self.path.name.split(".")[0] if self.path else "deid"
+        snapshot = self.services.vault.snapshot
+        keys = [key.name for key in snapshot.keys if key.type == "signing" and key.has_private] if snapshot else []
+        self.review.options.offer_keys(keys)
         self.review.show_draft(self.draft, self._figures, name[:100])
         self._go(REVIEW)
 
@@ -175,42 +183,7 @@ class DeidentifyPage(Page):
 
     def _say(self) -> None:
         """Header, footer and buttons for the step that is shown and the rules as they are."""
-        step, draft, footer = self.step, self.draft, self.footer
-        assert footer is not None
-        reason = self._why_not()
-        reach = INPUT if draft is None else SETTINGS if reason else REVIEW
-        self.steps.go(3 if step == OUTCOME else step, reach)
-        for button, on in (
-            (self.undo, draft is not None and draft.can_undo),
-            (self.redo, draft is not None and draft.can_redo),
-        ):
-            button.setVisible(step == SETTINGS)
-            button.setEnabled(on)
-        self.more.setVisible(step == SETTINGS)
-        self.save.setVisible(step in (SETTINGS, REVIEW))
-        self.save.setEnabled(draft is not None)
-        self.back.setVisible(step == REVIEW)
-        self.other.setVisible(step == OUTCOME)
-        footer.setVisible(step != INPUT or draft is not None)
-        if step == OUTCOME:
-            page_words.say_job(self.header.subtitle, footer, self.jobs.row)
-        else:
-            page_words.say_table(
-                self.header.subtitle, None if step == INPUT else self.path, self._rows, len(self._names)
-            )
-            page_words.say_rules(footer, draft, self._figures, reason if step == SETTINGS else "")
-        self._say_primary(reason)
-
-    def _say_primary(self, reason: str) -> None:
-        step = self.step
-        done = step == OUTCOME and self.jobs.row is not None and self.jobs.row.state == "done"
-        self.report_button.setVisible(done)
-        self.primary.setVisible(step != OUTCOME or done)
-        self.primary.say(_PRIMARY[step])
-        if reason and step in (SETTINGS, REVIEW):
-            self.primary.why_disabled(reason, k=self.draft.target or 0 if self.draft else 0)
-        else:
-            self.primary.enable()
+        page_words.say_page(self, self._figures, self._why_not(), self._rows, len(self._names))
 
     def _why_not(self) -> str:
         return page_words.why_not(self.draft, self._figures, self._trouble)
@@ -223,6 +196,9 @@ class DeidentifyPage(Page):
     def _choose(self) -> None:
         self.services.choose_file(self.open_file, "Choose a table…", _TABLES)
 
+    def _choose_population(self, then: Callable[[Path], None]) -> None:
+        self.services.choose_file(then, "Choose a table of the population…", _TABLES)
+
     def open_sample(self) -> None:
         self.open_file(resource("samples", "discharges.csv"))
 
@@ -231,11 +207,15 @@ class DeidentifyPage(Page):
         if path.suffix.lower() in (".yaml", ".yml"):
             self._open_policy(path)
             return
+        self._open_table(path)
+
+    def _open_table(self, path: Path, table: str | None = None) -> None:
         self.path, self.draft, self._rows, self._figures, self._trouble = path, None, None, None, None
-        self._points, self._names = None, []
+        self._points, self._names, self._table = None, [], table
         self.jobs.leave()
         self.start.show_error(None)
-        self.desk.open(path)
+        self.review.options.forget()
+        self.desk.open(path, table)
 
     def _opened(self, found: Mapping[str, Any]) -> None:
         self._names, self._rows = list(found["columns"]), found["rows"]
@@ -246,10 +226,13 @@ class DeidentifyPage(Page):
     def _refused(self, error: GuardError) -> None:
         if error.code == "session.cancelled":
             return
+        path, several = self.path, error.code == "table.which"
         self.path, self.draft = None, None
         self.desk.close()
         self._go(INPUT)
-        self.start.show_error(error)
+        self.start.show_error(None if several else error)
+        if several and path is not None:
+            self.desk.tables(path, lambda names: self.sheets.which_table(names, partial(self._open_table, path)))
 
     def _progressed(self, stage: str, share: object) -> None:
         if self._points is None:
@@ -267,13 +250,9 @@ class DeidentifyPage(Page):
             self._go(INPUT)
             self.start.show_error(NO_TABLE)
             return
-        self.desk.read_policy(path, self._take_policy, self.services.fail)
+        self.files.load(path, self._names)
 
     def _take_policy(self, policy: dict[str, Any]) -> None:
-        misfit = fit(policy["columns"], self._names)
-        if misfit is not None:
-            self.services.fail(misfit)
-            return
         self.draft = Draft(policy)
         profiles = [self.settings_step.profile(name) or {} for name in self._names]
         self.settings_step.show_columns(profiles, self.draft)
@@ -315,9 +294,7 @@ class DeidentifyPage(Page):
         self._change(lambda draft: draft.set_target(target))
 
     def _ask_rule(self, name: str) -> None:
-        profile = self.settings_step.profile(name)
-        if self.draft is not None and profile is not None:
-            ask_rule(self.window(), profile, self.draft.columns, partial(self._set_rule, name))
+        self.sheets.rule(name, self.draft)
 
     def _undo(self) -> None:
         if self.step == SETTINGS:
@@ -332,11 +309,18 @@ class DeidentifyPage(Page):
 
     def more_menu(self) -> QMenu:
         """What is needed less often."""
-        target = self.draft.target if self.draft is not None else None
-        return more_menu(self, target, self._set_target, self._choose_rules, self._choose)
+        draft, entries = self.draft, {}
+        if draft is not None:
+            entries = {
+                "Further guarantees…": lambda: self.sheets.guarantees(draft),
+                "Search and release…": lambda: self.sheets.search(draft),
+                "Compare before and after…": lambda: self.sheets.compare(draft),
+            }
+        entries |= {"Load rules…": self._choose_rules, "Choose a table…": self._choose}
+        return more_menu(self, draft.target if draft is not None else None, self._set_target, entries)
 
     def _choose_rules(self) -> None:
-        self.services.choose_file(self._open_policy, "Load rules…", _RULES)
+        self.services.choose_file(self._open_policy, "Load rules…", RULES)
 
     # -- measuring -------------------------------------------------------------------------------------------------
 
@@ -370,26 +354,19 @@ class DeidentifyPage(Page):
 
     def _save_rules(self) -> None:
         if self.draft is not None:
-            self.services.choose_target(self.save_rules, "Save rules…", "policy.yaml")
+            self.files.ask_and_save(self.draft)
 
     def save_rules(self, path: Path) -> None:
-        """Write the rules as a policy file that `guardapp deid run` takes."""
-        if self.draft is None:
-            return
-
-        def write(text: str) -> None:
-            self.services.background(lambda: write_rules(path, text), told)
-
-        def told(_: object) -> None:
-            self.services.tell("The rules were saved to {file}.", "success", file=path.name)
-
-        self.desk.policy_text(self.draft.policy(), write, self.services.fail)
+        if self.draft is not None:
+            self.files.save(self.draft, path)
 
     def _queue(self) -> None:
         if self.draft is not None and self.path is not None:
             name = self.review.name.text().strip()
             document = {"input": str(self.path), "policy": self.draft.policy(), "name": name}
-            self.jobs.queue(document, self.submit.emit, needs_key=self.draft.needs_key)
+            document |= {"table": self._table} if self._table else {}
+            document |= self.review.options.fields()
+            self.jobs.queue(document, self.submit.emit, needs_key=self.draft.needs_key or "sign" in document)
 
     # -- jobs ------------------------------------------------------------------------------------------------------
 

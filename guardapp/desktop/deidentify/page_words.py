@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guardapp.desktop import wording
 from guardapp.desktop.deidentify.rules import Draft
@@ -12,7 +12,48 @@ from guardapp.desktop.i18n import tr
 from guardapp.desktop.kit import ElidedLabel, Footer
 from guardapp.errors import GuardError
 
+if TYPE_CHECKING:
+    from guardapp.desktop.deidentify.page import DeidentifyPage
+
+INPUT, SETTINGS, REVIEW, OUTCOME = range(4)
+"""The steps of the page."""
+
+_PRIMARY = ("Go on with this table", "Review & queue", "Add to the queue", "Open folder")
 _STAYS = "A new file is written. The original stays as it is."
+
+
+def say_page(
+    page: DeidentifyPage, figures: Mapping[str, Any] | None, reason: str, rows: int | None, columns: int
+) -> None:
+    """Header, footer and buttons of the step that is shown; reason: why the rules cannot be queued, or nothing."""
+    step, draft, footer = page.step, page.draft, page.footer
+    assert footer is not None
+    page.steps.go(3 if step == OUTCOME else step, INPUT if draft is None else SETTINGS if reason else REVIEW)
+    for button, on in (
+        (page.undo, draft is not None and draft.can_undo),
+        (page.redo, draft is not None and draft.can_redo),
+    ):
+        button.setVisible(step == SETTINGS)
+        button.setEnabled(on)
+    page.more.setVisible(step == SETTINGS)
+    page.save.setVisible(step in (SETTINGS, REVIEW))
+    page.save.setEnabled(draft is not None)
+    page.back.setVisible(step == REVIEW)
+    page.other.setVisible(step == OUTCOME)
+    footer.setVisible(step != INPUT or draft is not None)
+    if step == OUTCOME:
+        say_job(page.header.subtitle, footer, page.jobs.row)
+    else:
+        say_table(page.header.subtitle, None if step == INPUT else page.path, rows, columns)
+        say_rules(footer, draft, figures, reason if step == SETTINGS else "")
+    done = step == OUTCOME and page.jobs.row is not None and page.jobs.row.state == "done"
+    page.report_button.setVisible(done)
+    page.primary.setVisible(step != OUTCOME or done)
+    page.primary.say(_PRIMARY[step])
+    if reason and step in (SETTINGS, REVIEW):
+        page.primary.why_disabled(reason, k=draft.target or 0 if draft else 0)
+    else:
+        page.primary.enable()
 
 
 def say_table(line: ElidedLabel, path: Path | None, rows: int | None, columns: int) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from guardapp.desktop import wording
+from guardapp.desktop.deidentify.guarantees import promised
+from guardapp.desktop.deidentify.release_options import ReleaseOptions
 from guardapp.desktop.deidentify.rules import Draft
 from guardapp.desktop.i18n import on_language, speech, tr
 from guardapp.desktop.kit import Card, CheckLine, Field, FigureLine, Label, TextField, clear
@@ -24,9 +26,9 @@ _HEADINGS = {
 
 
 class Review(QWidget):
-    """folder_of(name): where the results of a job of that name would go."""
+    """folder_of(name): where the results of a job of that name would go; choose(then): asks for a table."""
 
-    def __init__(self, folder_of: Callable[[str], Path]) -> None:
+    def __init__(self, folder_of: Callable[[str], Path], choose: Callable[[Callable[[Path], None]], None]) -> None:
         super().__init__()
         self._folder_of = folder_of
         self._groups = QVBoxLayout()
@@ -46,6 +48,8 @@ class Review(QWidget):
         where.body.addWidget(Field("Name", self.name))
         where.body.addWidget(self.folder)
         where.body.addWidget(Label(_AFTER, "small", "muted", wrap=True))
+        self.options = ReleaseOptions(choose)
+        where.body.addWidget(self.options)
         self._expected = QVBoxLayout()
         expected = Card("Measured in the preview")
         expected.body.addLayout(self._expected)
@@ -137,10 +141,8 @@ def _promises(draft: Draft) -> list[tuple[str, str, dict[str, Any]]]:
         text, evidence = "Every row looks like at least {n} others", "In the quasi-identifiers {columns}."
         found.append((text, evidence, {"n": draft.k - 1, "columns": shown}))
         for model in draft.diversity:
-            if model["name"] == "distinct-l-diversity":
-                text = "Every group holds at least {l} different values of {column}"
-                evidence = "So who knows the group of a person does not know the value."
-                found.append((text, evidence, {"l": model["l"], "column": model["column"]}))
+            words, why = promised(model)
+            found.append((words.key, why, words.values))
     return found
 
 

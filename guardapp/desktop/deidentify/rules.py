@@ -33,6 +33,19 @@ class Treatment(NamedTuple):
     words: Words
 
 
+class Plan(NamedTuple):
+    """What a policy says beside its columns and k.
+
+    models:  further guarantees, each as the policy has it; search: engine, metric, suppression, weights
+    sample:  share of the rows that stay, None for all; require: `pass` or `report`, what the attacks decide
+    """
+
+    models: tuple[Mapping[str, Any], ...]
+    search: Mapping[str, Any]
+    sample: float | None
+    require: str
+
+
 class State(NamedTuple):
     """One point of the history. Columns are replaced, never changed in place.
 
@@ -98,6 +111,18 @@ class Draft:
         limit = (self._now.rest.get("search") or {}).get("suppression")
         return None if limit is None else float(limit)
 
+    @property
+    def plan(self) -> Plan:
+        rest = self._now.rest
+        search = {name: value for name, value in (rest.get("search") or {}).items() if value is not None}
+        require = str((rest.get("attacks") or {}).get("require", "report"))
+        return Plan(tuple(self._now.models), search, rest.get("sample"), require)
+
+    @property
+    def sensitive(self) -> list[str]:
+        """Sensitive columns that can carry a guarantee."""
+        return [name for name in self._now.columns if self._carries({"column": name})]
+
     def policy(self) -> dict[str, Any]:
         """The document that the engine takes; guarantees that a column can no longer carry are left out."""
         now = self._now
@@ -149,6 +174,14 @@ class Draft:
         if column != self._now.columns[name]:
             self._step(columns={**self._now.columns, name: column})
 
+    def set_hierarchy(self, name: str, hierarchy: Any) -> None:
+        """Another hierarchy for a column whose rule stays; a rule that changes cells by itself gives way to it."""
+        now = self._now.columns[name]
+        kept = now if rule_name(now) == "keep" or now["role"] == "sensitive" else {"role": now["role"]}
+        column = {**kept, "hierarchy": hierarchy}
+        if column != now:
+            self._step(columns={**self._now.columns, name: column})
+
     def set_k(self, k: int) -> None:
         if k != self._now.k:
             self._step(k=k)
@@ -157,6 +190,16 @@ class Draft:
         """Ask for groups of at least `target`; a smaller k is raised to it."""
         if target != self._now.target:
             self._step(target=target, k=max(target, self._now.k or 0))
+
+    def set_plan(self, plan: Plan) -> None:
+        if plan == self.plan:
+            return
+        rest = {**self._now.rest, "search": plan.search, "attacks": {"require": plan.require}}
+        if plan.sample is None:
+            rest.pop("sample", None)
+        else:
+            rest["sample"] = plan.sample
+        self._step(models=list(plan.models), rest=rest)
 
     def _step(self, **changes: Any) -> None:
         self._past.append(self._now)

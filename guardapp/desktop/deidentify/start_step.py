@@ -28,7 +28,14 @@ class StartStep(QWidget):
             "It is read, never changed. Nothing leaves this computer.",
             "Choose a table…",
             "",
-            (("ph.table", "CSV or TSV"), ("ph.database", "Parquet"), ("ph.file-text", "policy.yaml")),
+            (
+                ("ph.table", "CSV or TSV"),
+                ("ph.table", "Excel workbook"),
+                ("ph.database", "Parquet"),
+                ("ph.database", "SQLite database"),
+                ("ph.file-text", "JSON Lines"),
+                ("ph.file-text", "policy.yaml"),
+            ),
         )
         self.zone.choose.connect(self.choose)
         self.zone.dropped.connect(self._take)

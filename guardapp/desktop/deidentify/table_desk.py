@@ -54,6 +54,7 @@ class TableDesk(QObject):
         self._offset, self._limit = 0, PAGE_ROWS
         self._wanted = -1
         self._path: Path | None = None
+        self._table: str | None = None
         self._revived = False
         self._asked: dict[str, int] = {}
         self._curve_of = ""
@@ -67,11 +68,37 @@ class TableDesk(QObject):
         """Whether figures are still to come."""
         return self._settle.isActive() or "preview" in self._asked or "open" in self._asked
 
-    def open(self, path: Path) -> None:
-        """Look at a table; `head`, then `profiled` follow, or `refused`."""
+    def open(self, path: Path, table: str | None = None) -> None:
+        """Look at a table; `head`, then `profiled` follow, or `refused`. table: which of several in the file."""
         self.close()
-        self._path, self._revived = path, False
-        self._ask("open", {"path": str(path)}, self._opened, self.refused.emit)
+        self._path, self._table, self._revived = path, table, False
+        self._ask("open", {"path": str(path), "table": table}, self._opened, self.refused.emit)
+
+    def tables(self, path: Path, then: Callable[[list[str]], None]) -> None:
+        """The sheets or tables of a file that has several."""
+        self._ask("tables", {"path": str(path)}, lambda result: then(result["tables"]), self.refused.emit)
+
+    def hierarchy(
+        self, column: str, now: Any, then: Callable[[dict[str, Any]], None], failed: Callable[..., None]
+    ) -> None:
+        """A column's hierarchy as lines; `now` is what the policy has of it, None for none."""
+        self._ask("hierarchy", {"column": column, "hierarchy": now}, then, failed)
+
+    def read_hierarchy(
+        self, column: str, path: Path, then: Callable[[dict[str, Any]], None], failed: Callable[..., None]
+    ) -> None:
+        self._ask("read_hierarchy", {"column": column, "path": str(path)}, then, failed)
+
+    def write_hierarchy(
+        self, path: Path, lines: Sequence[Sequence[str]], then: Callable[[Any], None], failed: Callable[..., None]
+    ) -> None:
+        self._ask("write_hierarchy", {"path": str(path), "lines": lines}, then, failed)
+
+    def compare(
+        self, policy: dict[str, Any], then: Callable[[dict[str, Any]], None], failed: Callable[..., None]
+    ) -> None:
+        """Spread and association before and after."""
+        self._ask("compare", {"policy": policy}, then, failed)
 
     def close(self) -> None:
         """Forget the table; what was asked is answered to nobody."""
@@ -134,7 +161,8 @@ class TableDesk(QObject):
             # one crash is mended silently; a second one in a row is told
             self._revived = True
             self._curve_of = ""
-            self._ask("open", {"path": str(self._path)}, lambda _: self._measure(), self.unmeasurable.emit)
+            request = {"path": str(self._path), "table": self._table}
+            self._ask("open", request, lambda _: self._measure(), self.unmeasurable.emit)
         elif error.code != "session.cancelled":
             self.unmeasurable.emit(error)
 

@@ -5,7 +5,7 @@ Plots are not re-exported, because pyqtgraph must not be imported before the fir
 """
 
 from guardapp.desktop.kit.buttons import Button, IconButton
-from guardapp.desktop.kit.fields import Choice, Combo, Field, NumberField, TextField, Tick
+from guardapp.desktop.kit.fields import Choice, Combo, Field, NumberField, OptionalNumber, TextField, Tick
 from guardapp.desktop.kit.files import DropFrame, DropZone, FileField
 from guardapp.desktop.kit.labels import ElidedLabel, Icon, IconLabel, Label, MonoLabel, RichLabel
 from guardapp.desktop.kit.messages import Banner, CheckLine, EmptyState, ErrorCard, SoftFrame, VerdictCard, refill
@@ -41,6 +41,7 @@ __all__ = [
     "Label",
     "MonoLabel",
     "NumberField",
+    "OptionalNumber",
     "PageHeader",
     "ProgressBar",
     "RichLabel",

@@ -94,6 +94,22 @@ class NumberField(TextField):
         self.number_changed.emit(self.value)
 
 
+class OptionalNumber(NumberField):
+    """A number, or nothing."""
+
+    @property
+    def empty(self) -> bool:
+        return not self.text().strip()
+
+    @property
+    def wrong(self) -> bool:
+        return not self.empty and self.value is None
+
+    def _check(self) -> None:
+        self.set_bad(self.wrong)
+        self.number_changed.emit(0 if self.empty else self.value)
+
+
 class Field(QWidget):
     """A control under its label, with a help line or, when something is wrong, icon and sentence below it."""
 

@@ -21,6 +21,7 @@ from guardapp.desktop.kit import (
     Field,
     Label,
     NumberField,
+    OptionalNumber,
     TextField,
 )
 from guardapp.desktop.theme import tokens
@@ -34,22 +35,6 @@ _LABEL = 20
 _LOCK = "They decide the guarantee of this job. Copy them to start another."
 _HINT = "Where a field is empty the model's recipe decides. σ follows from ε, δ and the steps."
 _LARGE = "δ should be well below one in the number of rows, here below {limit}."
-
-
-class OptionalNumber(NumberField):
-    """A number, or nothing: then the recipe decides, and its figure stands in the field in grey."""
-
-    @property
-    def empty(self) -> bool:
-        return not self.text().strip()
-
-    @property
-    def wrong(self) -> bool:
-        return not self.empty and self.value is None
-
-    def _check(self) -> None:
-        self.set_bad(self.wrong)
-        self.number_changed.emit(0 if self.empty else self.value)
 
 
 class SettingsPanel(Card):
