@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import mmap
 import tempfile
-from typing import IO, Any, Final
+from collections.abc import Iterable, Iterator
+from typing import IO, Any, Final, Literal
 
-from guardapp.formats.scan.piece import Piece
+from guardapp.formats.scan.piece import Piece, Reading
 
 IN_MEMORY: Final = 8 << 20
 _STEP: Final = 1 << 20
@@ -30,9 +31,30 @@ class Budget:
 
 def unpack(decompressor: Any, packed: Piece, budget: Budget) -> Piece:
     """All that `decompressor` (of zlib, bz2 or lzma) makes of `packed`. TooLarge, and the decompressor's own errors."""
+    return _gather(_chunks(decompressor, packed), budget)
+
+
+def unpack_frames(codec: Literal["zstd", "lz4"], packed: Piece, budget: Budget) -> tuple[Piece, bool]:
+    """What the frames in `packed` hold, as far as it comes out, and whether that was all. TooLarge."""
+    import pyarrow as pa
+
+    whole = [True]
+
+    def chunks() -> Iterator[bytes]:
+        try:
+            with pa.CompressedInputStream(pa.PythonFile(Reading(packed), mode="r"), codec) as stream:
+                while chunk := stream.read(_STEP):
+                    yield chunk
+        except (pa.ArrowException, OSError, ValueError):
+            whole[0] = False
+
+    return _gather(chunks(), budget), whole[0]
+
+
+def _gather(chunks: Iterable[bytes], budget: Budget) -> Piece:
     kept = bytearray()
     spooled: IO[bytes] | None = None
-    for chunk in _chunks(decompressor, packed):
+    for chunk in chunks:
         budget.take(len(chunk))
         if spooled is None and len(kept) + len(chunk) > IN_MEMORY:
             spooled = tempfile.TemporaryFile()  # noqa: SIM115  (the mapping outlives this function)
@@ -49,7 +71,7 @@ def unpack(decompressor: Any, packed: Piece, budget: Budget) -> Piece:
         return Piece.of(mmap.mmap(spooled.fileno(), 0, access=mmap.ACCESS_READ))
 
 
-def _chunks(decompressor: Any, packed: Piece) -> Any:
+def _chunks(decompressor: Any, packed: Piece) -> Iterator[bytes]:
     offset = 0
     waiting = b""
     is_zlib = hasattr(decompressor, "unconsumed_tail")
