@@ -15,7 +15,10 @@ from guardapp.formats.scan.findings import Finding
 from guardapp.formats.scan.piece import Piece
 from guardapp.formats.scan.sentences import ANY_FILE, UNREAD
 
-_EXTERNAL_FILES: Final = re.compile(rb"\x07(?=.{3,9}?\x01\0\0\0(..)(..)(.{8}))", re.DOTALL)
+_EXTERNAL_FILES: Final = re.compile(
+    rb"(?:(?<=\x07\0...\0\0\0)|(?<=\x07...)|(?<=\x07.....))\x01\0\0\0(?=(..)(..)(.{8}))", re.DOTALL
+)
+"""Behind the head of its message, of which there are three forms."""
 _VIRTUAL: Final = re.compile(rb"\x04\x03(?=(.{8}).{4})", re.DOTALL)
 _EXTERNAL_LINK: Final = re.compile(rb"\x01[\x08-\x1f]\x40", re.DOTALL)
 _DESCRIPTION: Final = (b"model_config", b"class_name")

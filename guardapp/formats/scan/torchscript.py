@@ -73,6 +73,8 @@ def _foreign(pattern: re.Pattern[bytes], piece: Piece, where: str) -> list[Findi
     ]
 
 
+_DECLARED: Final = re.compile(r"Symbol\('[a-z]{1,4}\d+'(?:, ?[a-z]+=(?:True|False))*\)")
+"""How torch writes a size that is not known beforehand."""
 _EXPRESSION: Final = re.compile(r"[\w\s+\-*/%(),<>=!&|~.]*")
 _SYMBOL: Final = re.compile(
     r"[a-z]{1,4}\d+|[A-Z]\w*|oo|nan|floor|ceiling|sqrt|log|exp|sin|cos|tan|and|or|not|int_oo|zoo"
@@ -104,6 +106,7 @@ def scan_exported(piece: Piece, where: str) -> list[Finding]:
 
 def _plain(text: str) -> bool:
     """Whether a formula names nothing but sizes and functions of sympy, and no attribute of anything."""
+    text = _DECLARED.sub("s0", text)
     return (
         _EXPRESSION.fullmatch(text) is not None
         and "__" not in text
