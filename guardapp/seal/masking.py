@@ -2,8 +2,8 @@
 
 bf16: the nearest bfloat16, eight significant bits.
 int8: in tensors of two and more dimensions each row is rounded to whole multiples, -127 … 127, of a step that is a
-power of two, so that bfloat16 holds the results exactly and every program can load them; vectors, whose range may be wide
-(a running variance), are rounded to bf16 alone.
+power of two, so that bfloat16 holds the results exactly and every program can load them; vectors, whose range may be
+wide (a running variance), are rounded to bf16 alone.
 """
 
 from __future__ import annotations

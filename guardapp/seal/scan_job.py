@@ -73,7 +73,8 @@ def run(spec: ScanSpec, out: Path, progress: Progress) -> ScanResult:
     result = summed(scanned)
     if spec.require == "safe" and result.verdict != "safe":
         raise _not_safe(spec.input, result)
-    document = {"files": [file.model_dump() for file in scanned], **result.model_dump(exclude={"findings", "found"})}
+    figures = result.model_dump(include={"verdict", "bytes", "safe", "unsafe", "unknown", "found"})
+    document = {**figures, "files": [file.model_dump() for file in scanned]}
     text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
     (out / "report.json").write_text(text, encoding="utf-8", newline="\n")
     write_report(out / "report.html", spec.input.name, scanned, result)

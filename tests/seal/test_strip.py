@@ -94,7 +94,7 @@ def test_the_model_comes_through_and_nothing_else(tmp_path: Path, form: str, leg
     result = stripped(path, tmp_path / "out", format=form)
     made = tmp_path / "out" / result.path
     state = load_file(made) if form == "safetensors" else torch.load(made, weights_only=True)["state_dict"]
-    assert list(sorted(state)) == sorted(network.state_dict())
+    assert sorted(state) == sorted(network.state_dict())
     assert all(torch.equal(state[name], value) for name, value in network.state_dict().items())
     data = made.read_bytes()
     for secret in [*SECRETS, "AdamW", "exp_avg", "betas", "MT19937", "global_step", "secret-run", "Namespace"]:
