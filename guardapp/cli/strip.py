@@ -12,7 +12,8 @@ import click
 
 from guardapp.cli import print_json
 from guardapp.cli.single import run_single
-from guardapp.seal.strip_job import KIND_WORDS, StripResult, StripSpec
+from guardapp.seal.strip_job import StripResult, StripSpec
+from guardapp.seal.strip_words import KIND_WORDS
 
 if TYPE_CHECKING:
     from guardapp.seal.masking import Rounding

@@ -12,7 +12,8 @@ from pydantic import BaseModel, Field, field_validator
 
 from guardapp.progress import Progress
 from guardapp.seal.masking import Cost, Rounding
-from guardapp.seal.strip_parts import Format, Kind, Leaf
+from guardapp.seal.strip_parts import Format, Leaf
+from guardapp.seal.strip_words import KIND_WORDS, Kind
 from guardapp.spec import InputPath, Result, Spec
 
 if TYPE_CHECKING:
@@ -22,20 +23,6 @@ _OURS = ("job.json", "report.json", "report.html")
 _ENDING = {"safetensors": ".safetensors", "torch": ".pt"}
 MOST_ROWS = 200
 MOST_NAMES = 3
-
-KIND_WORDS: dict[Kind, str] = {
-    "optimizer": "Optimizer state",
-    "random": "States of random generators",
-    "loop": "State of the training loop",
-    "hyper": "Hyper-parameters",
-    "path": "File paths",
-    "person": "User and host names",
-    "text": "Free text",
-    "data": "Data, perhaps of the training",
-    "behind": "Bytes behind views of tensors",
-    "other": "Other values",
-}
-"""What a person reads for each kind of thing that was taken out, in the order of the list."""
 
 
 class StripSpec(Spec, kind="strip"):

@@ -13,11 +13,11 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from guardapp.formats.state_dicts import WEIGHTS
+from guardapp.seal.strip_words import Kind
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Kind = Literal["optimizer", "random", "loop", "hyper", "path", "person", "text", "data", "behind", "other"]
 Format = Literal["safetensors", "torch"]
 Keys = tuple[str, ...]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from guardapp.reports import Figure, Report, Words
+from guardapp.seal.strip_words import KIND_WORDS
 
 if TYPE_CHECKING:
     from guardapp.seal.strip_job import KeptTensor, Removed, RoundingCost, StripResult, StripSpec
@@ -17,8 +18,6 @@ MOST_LINES: Final = 2000
 def write_report(
     out: Path, spec: StripSpec, result: StripResult, removed: Sequence[Removed], kept: Sequence[KeptTensor]
 ) -> None:
-    from guardapp.seal.strip_job import KIND_WORDS
-
     report = Report("Stripped checkpoint", spec.input.name)
     report.verdict(
         result.headline,

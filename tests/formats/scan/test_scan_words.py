@@ -10,7 +10,7 @@ import pytest
 
 import guardapp.formats.scan as package
 from guardapp.language import translate
-from guardapp.seal.strip_job import KIND_WORDS
+from guardapp.seal.strip_words import KIND_WORDS
 
 MODULES = sorted(Path(str(package.__file__)).parent.glob("*.py"))
 VALUE = "os.system"
