@@ -216,7 +216,7 @@ class ScanMode(Mode):
         row, result = self.row, self._result
         there = result is not None and row is not None
         if self.path is None:
-            header.subtitle.say("Whether something in a file could run when it is loaded")
+            header.subtitle.say("Whether a file could run something when it is loaded")
         else:
             header.subtitle.put(self.path.name)
         self.export.setVisible(there)
