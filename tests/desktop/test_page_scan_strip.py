@@ -92,7 +92,9 @@ def test_a_hostile_folder_is_unsafe_and_every_finding_has_its_place(
     assert "Unsafe: do not load it" in said(mode.verdict)
     assert "weights.safetensors" in said(mode.verdict)
     first = cells(mode.model, 0)
-    assert first[0] == "weights.safetensors › archive/data.pkl"
+    assert first[0] == "weights.safetensors › data.pkl"
+    tip = mode.model.data(mode.model.index(0, 0), Qt.ItemDataRole.ToolTipRole)
+    assert tip == "weights.safetensors › archive/data.pkl"
     assert first[1:3] == ["posix.system is named", "It could run any program."]
     assert not mode.strip.isVisible()
     speech().choose("zh")

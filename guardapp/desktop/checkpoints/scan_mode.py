@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt, Signal
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from guardapp.desktop import wording
@@ -19,7 +19,6 @@ from guardapp.desktop.kit import (
     Button,
     Card,
     Cell,
-    CheckLine,
     Column,
     EmptyState,
     FigureLine,
@@ -52,7 +51,7 @@ class FindingsModel(TableModel):
     def __init__(self) -> None:
         super().__init__(
             [
-                Column("File", width=170),
+                Column("File", width=210),
                 Column("What was found"),
                 Column("What it could do"),
                 Column("Byte", True, 88),
@@ -72,11 +71,26 @@ class FindingsModel(TableModel):
         found = self.rows[row]
         icon, color = _LEVELS[found["level"]]
         if column == 0:
-            place = f"{found['file']} › {found['where']}" if found["where"] else found["file"]
-            return Cell(place, icon=icon, color=color)
+            return Cell(_short_place(found), icon=icon, color=color)
         if column == 3:
             return Cell(wording.number(found["offset"]), mono=True, color="muted")
         return Cell(tr(found["what"] if column == 1 else found["could"]))
+
+    def data(self, index: QModelIndex | QPersistentModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if role == Qt.ItemDataRole.ToolTipRole and index.column() == 0:
+            return _place(self.rows[index.row()])
+        return super().data(index, role)
+
+
+def _place(found: dict[str, Any]) -> str:
+    """File and members, from the outside in."""
+    return f"{found['file']} › {found['where']}" if found["where"] else str(found["file"])
+
+
+def _short_place(found: dict[str, Any]) -> str:
+    """The same without folders and without what lies in between."""
+    file, member = found["file"].rpartition("/")[2], found["where"].rpartition("/")[2]
+    return f"{file} › {member}" if member else str(file)
 
 
 class ScanMode(Mode):
@@ -128,9 +142,7 @@ class ScanMode(Mode):
         self._figures = QVBoxLayout()
         self._figures.setSpacing(tokens.space(1))
         self.files.body.addLayout(self._figures)
-        self._lines = QVBoxLayout()
-        self._lines.setSpacing(0)
-        self.files.body.addLayout(self._lines)
+        self.files.body.addWidget(Label(_STATIC, "small", "muted", wrap=True))
         self.files.body.addStretch(1)
         self.files.setFixedWidth(_SIDE)
         self.found = Card("What was found", flush=True)
@@ -202,8 +214,6 @@ class ScanMode(Mode):
             line = FigureLine(name)
             line.put(value)
             self._figures.addWidget(line)
-        clear(self._lines)
-        self._lines.addWidget(CheckLine("done", "Nothing was loaded or unpacked to the disk", _STATIC))
         self._count.say("1 finding" if result["found"] == 1 else "{n} findings", n=wording.number(result["found"]))
         self.model.show_findings(result["findings"])
         self._nothing.sentence.say(_ALL_READ)

@@ -276,7 +276,6 @@ class StripMode(Mode):
         cost = result["rounding"]
         if cost is not None:
             facts += [
-                ("Tensors rounded", wording.number(cost["tensors"])),
                 ("Relative error over all", f"{cost['relative']:.2g}"),
                 ("Largest absolute error", f"{cost['largest']:.2g}"),
                 ("Largest relative error of a tensor", f"{cost['worst_relative']:.2g}"),

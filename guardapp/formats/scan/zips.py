@@ -24,6 +24,8 @@ MOST_MEMBERS: Final = 100_000
 _PASSWORDS: Final = (b"infected", b"password", b"test", b"malware", b"virus", b"1234", b"123456")
 """With which samples are commonly handed around; anything else stays closed."""
 
+_LARGEST_CLOSED: Final = 1 << 24
+
 _CONTRADICTION: Final = "Programs could read something else in it than was checked."
 _CLOSED: Final = "What is in it is not known."
 _LOCAL, _CENTRAL, _END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
@@ -211,27 +213,11 @@ class Archive:
         return content
 
     def _opened(self, entry: _Entry) -> Piece | None:
-        if entry.size > 1 << 24 or len(self._piece) > 1 << 26:
+        if entry.size > _LARGEST_CLOSED or len(self._piece) > 1 << 26:
             return None
-        try:
-            archive = zipfile.ZipFile(io.BytesIO(self._piece.read(0, len(self._piece))))
-        except (zipfile.BadZipFile, ValueError, OSError, struct.error, NotImplementedError):
-            return None
+        whole = self._piece.read(0, len(self._piece))
         for password in _PASSWORDS:
-            try:
-                content = archive.read(entry.name, pwd=password)
-            except (
-                RuntimeError,
-                lzma.LZMAError,
-                zipfile.BadZipFile,
-                zlib.error,
-                KeyError,
-                ValueError,
-                OSError,
-                EOFError,
-                struct.error,
-            ):
-                continue
+            content = _read_with(password, whole, entry.name)
             if content:  # the checksum of nothing confirms no password
                 return Piece.of(content)
         return None
@@ -249,6 +235,15 @@ class Archive:
             decompressor = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
             return unpack(decompressor, packed.part(4 + length), self._budget)
         raise ValueError("an unknown method")
+
+
+def _read_with(password: bytes, archive: bytes, name: str) -> bytes:
+    """A member as zipfile deciphers it; nothing where it does not."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(archive)) as opened, opened.open(name, pwd=password) as member:
+            return member.read(_LARGEST_CLOSED + 1)
+    except Exception:  # whatever a hostile archive provokes in the library, IndexError among it, opens nothing
+        return b""
 
 
 def _text(raw: bytes) -> str:
