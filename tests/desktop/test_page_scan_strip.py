@@ -8,16 +8,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
-import torch
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
-from safetensors.torch import load_file
+from safetensors.numpy import save_file
 
 from guardapp.desktop.checkpoints.page import CheckpointsPage
 from guardapp.desktop.i18n import speech
 from guardapp.desktop.kit import Label
 from guardapp.desktop.window import Window
+from guardapp.formats import checkpoints
 from guardapp.language import translate
 
 LEFT = Qt.MouseButton.LeftButton
@@ -35,19 +36,10 @@ def page(window: Window, qtbot: QtBot) -> CheckpointsPage:
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
-    """With what training programs save beside the weights."""
-    network = torch.nn.Linear(40, 30)
-    path = tmp_path / "ward.ckpt"
-    torch.save(
-        {
-            "state_dict": network.state_dict(),
-            "optimizer": torch.optim.Adam(network.parameters()).state_dict(),
-            "rng_state": torch.get_rng_state(),
-            "epoch": 3,
-            "run": {"host": "gpu-17", "dir": "/home/wei/ward"},
-        },
-        path,
-    )
+    """Weights, and what programs write into the header beside them."""
+    path = tmp_path / "ward.safetensors"
+    tensors = {"weight": np.ones((40, 30), np.float32), "bias": np.zeros(30, np.float32)}
+    save_file(tensors, path, {"format": "pt", "host": "gpu-17", "output_dir": "/home/wei/ward", "note": "not yet"})
     return path
 
 
@@ -101,27 +93,23 @@ def test_a_hostile_folder_is_unsafe_and_every_finding_has_its_place(
     assert cells(mode.model, 0)[1:3] == ["提到了 posix.system", "它可以运行任何程序。"]
     assert looking.unnamed(window) == []
     assert not (hostile.parent / "mark").exists()
+    # and again from the queue
+    row = mode.row
+    mode.start_over()
+    page.choose("protect")
+    page.open_job(row)
+    assert (page.mode, mode.part) == ("scan", mode.result)
 
 
-def test_a_safe_checkpoint_goes_on_to_strip_and_an_unsafe_one_does_not(
-    page: CheckpointsPage, qtbot: QtBot, checkpoint: Path, hostile: Path
+def test_an_unsafe_file_goes_nowhere_and_its_name_is_only_a_name(
+    page: CheckpointsPage, qtbot: QtBot, tmp_path: Path
 ) -> None:
-    scanned(page, qtbot, hostile / "weights.safetensors")
-    assert page.scan.strip.isVisible()
-    assert not page.scan.strip.isEnabled()
-    assert scanned(page, qtbot, checkpoint)["verdict"] == "safe"
-    assert "Nothing was found" in said(page.scan.found)
-    qtbot.mouseClick(page.scan.strip, LEFT)
-    assert page.mode == "strip"
-    assert page.strip.path == checkpoint
-    assert page.cards["scan"].selected
-
-
-def test_a_name_with_markup_is_only_a_name(page: CheckpointsPage, qtbot: QtBot, tmp_path: Path) -> None:
     path = tmp_path / "<img src=x>.bin"
     path.write_bytes(b"cos\nsystem\n(S'x'\ntR.")
     scanned(page, qtbot, path)
     assert "&lt;img src=x&gt;" in page.scan.verdict.sentence.text()
+    assert page.scan.strip.isVisible()
+    assert not page.scan.strip.isEnabled()
 
 
 def test_a_folder_cannot_be_stripped_and_the_page_says_so(page: CheckpointsPage, qtbot: QtBot, hostile: Path) -> None:
@@ -131,23 +119,13 @@ def test_a_folder_cannot_be_stripped_and_the_page_says_so(page: CheckpointsPage,
     assert "This cannot be stripped" in said(page.strip.start)
 
 
-def test_a_job_is_shown_again_from_the_queue(page: CheckpointsPage, qtbot: QtBot, hostile: Path) -> None:
-    scanned(page, qtbot, hostile)
-    row = page.scan.row
-    page.scan.start_over()
-    page.choose("protect")
-    page.open_job(row)
-    assert page.mode == "scan"
-    assert page.scan.part is page.scan.result
-
-
 # -- the whole way -----------------------------------------------------------------------------------------------------
 
 
 def test_the_whole_way_in_either_language_by_mouse_or_by_keyboard(
     page: CheckpointsPage, qtbot: QtBot, checkpoint: Path, hostile: Path, looking: ModuleType, hand: Any
 ) -> None:
-    names = ("ward", "download", "weights.s", "more.b", "safetensors", "gpu")
+    names = ("ward", "download", "weights.s", "more.b", "safetensors")
     window = page.window()
     hand.press(page.cards["scan"])
     hand.look(looking)
@@ -160,7 +138,9 @@ def test_the_whole_way_in_either_language_by_mouse_or_by_keyboard(
     page.open_file(checkpoint)
     qtbot.waitUntil(lambda: page.scan.part is page.scan.result, timeout=JOB)
     hand.look(looking, *names)
+    assert "ward" in page.header.subtitle.text()
     hand.press(page.scan.strip)
+    assert (page.mode, page.cards["scan"].selected) == ("strip", True)
     qtbot.waitUntil(lambda: len(page.strip.tensors.model.tensors) == 2, timeout=20_000)
     hand.look(looking, *names)
     page.strip.rounding.set_value("bf16")
@@ -168,12 +148,10 @@ def test_the_whole_way_in_either_language_by_mouse_or_by_keyboard(
     hand.press(page.strip.primary)
     qtbot.waitUntil(lambda: page.strip.part is page.strip.result, timeout=JOB)
     hand.look(looking, *names, "released")
-    tensors = load_file(page.strip.row.folder / "released.safetensors")
-    assert {name: tensor.dtype for name, tensor in tensors.items()} == {
-        "weight": torch.bfloat16,
-        "bias": torch.bfloat16,
-    }
-    assert {row["under"] for row in page.strip.model.rows} == {"optimizer", "rng_state", "epoch", "run", "archive"}
+    layout = checkpoints.layout(page.strip.row.folder / "released.safetensors")
+    assert {tensor.name: tensor.dtype for tensor in layout.tensors} == {"weight": "BF16", "bias": "BF16"}
+    assert layout.metadata == {"format": "pt"}
+    assert [row["kind"] for row in page.strip.model.rows] == ["path", "person", "text"]
     hand.press(page.strip.another)
     assert page.strip.part is page.strip.start
     hand.look(looking, *names)
