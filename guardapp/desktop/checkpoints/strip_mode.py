@@ -161,7 +161,7 @@ class StripMode(Mode):
         self._stack.addWidget(self._nothing)
         self._stack.addWidget(self._whole)
         self.removed.body.addWidget(self._stack, 1)
-        self.removed.setMinimumHeight(tokens.height("cardHeader") + 6 * tokens.height("row"))
+        self.removed.setMinimumHeight(tokens.height("cardHeader") + 5 * tokens.height("row"))
         lower = row(self.kept, self.removed, gap=tokens.space(4))
         lower.setStretch(0, 10)
         lower.setStretch(1, 16)

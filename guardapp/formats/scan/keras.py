@@ -50,35 +50,48 @@ def scan_embedded(piece: Piece, where: str) -> tuple[list[Finding], int]:
     """Descriptions that stand somewhere in other bytes; and how many were read."""
     found: list[Finding] = []
     read = 0
-    for offset, value in _objects(piece):
-        if _is_description(value):
-            read += 1
-            found += _findings(value, where, offset)
-        if len(found) > MOST:
-            break
+    try:
+        for offset, value in _objects(piece):
+            if _is_description(value):
+                read += 1
+                found += _findings(value, where, offset)
+            if len(found) > MOST:
+                break
+    except _TooMuch:
+        found.insert(0, Finding("unknown", where, 0, "More descriptions than are read", UNREAD))
     return found[:MOST], read
 
 
 _BEGIN: Final = re.compile(rb'\{[ \t\r\n]*"')
-_MOST_OBJECTS: Final = 100_000
+_MOST_LETTERS: Final = 64 << 20
+"""That are parsed in one file, over all attempts: what only begins like an object is soon given up."""
+_FIRST_WINDOW: Final = 1 << 12
+_ATTEMPT: Final = 256
+
+
+class _TooMuch(Exception):
+    pass
 
 
 def _objects(piece: Piece) -> Iterator[tuple[int, Any]]:
-    """Every JSON object in the bytes, with its offset; those inside another are part of it."""
-    end = -1
-    for count, match in enumerate(_BEGIN.finditer(piece.data, piece.begin, piece.end)):
+    """Every JSON object in the bytes, with its offset; those inside another are part of it. _TooMuch."""
+    end, left = -1, _MOST_LETTERS
+    for match in _BEGIN.finditer(piece.data, piece.begin, piece.end):
         offset = match.start() - piece.begin
-        if offset < end or count > _MOST_OBJECTS:
+        if offset < end:
             continue
-        decoded = _decode(piece, offset)
-        if decoded is not None:
-            value, length = decoded
+        value, length = _decode(piece, offset, left)
+        left -= length + _ATTEMPT
+        if left < 0:
+            raise _TooMuch
+        if value is not None:
             end = offset + length
             yield offset, value
 
 
-def _decode(piece: Piece, offset: int) -> tuple[Any, int] | None:
-    window = 1 << 16
+def _decode(piece: Piece, offset: int, most: int) -> tuple[Any, int]:
+    """The object at `offset`, or None, and how many letters were parsed."""
+    window, parsed = _FIRST_WINDOW, 0
     while True:
         # one letter a byte, so that offsets hold; only names that are ASCII matter below
         text = piece.read(offset, window).decode("latin-1")
@@ -86,12 +99,14 @@ def _decode(piece: Piece, offset: int) -> tuple[Any, int] | None:
             value, length = json.JSONDecoder().raw_decode(text)
             return value, length
         except RecursionError:
-            return None
+            return None, parsed + len(text)
         except ValueError as error:
+            unterminated = "Unterminated" in str(error)
             broken_at = getattr(error, "pos", 0)
-            cut = len(text) == window and (broken_at > window - 64 or "Unterminated" in str(error))
-            if not cut or window >= LARGEST_TEXT:
-                return None
+            parsed += len(text) if unterminated else broken_at
+            cut = len(text) == window and (broken_at > window - 64 or unterminated)
+            if not cut or window >= LARGEST_TEXT or parsed > most:
+                return None, parsed
         window <<= 3
 
 

@@ -13,7 +13,7 @@ from guardapp.formats.scan import names
 from guardapp.formats.scan.findings import Finding, Level
 from guardapp.formats.scan.opcodes import Instruction, Malformed, Opaque, read
 from guardapp.formats.scan.piece import Piece
-from guardapp.formats.scan.watch import UNWATCHED, Watch
+from guardapp.formats.scan.watch import Watch
 
 MOST_STEPS: Final = 4_000_000
 MOST_ITEMS: Final = 1_000_000
@@ -67,10 +67,10 @@ class Machine:
     """
 
     def __init__(
-        self, piece: Piece, offset: int, where: str, *, torchscript: bool = False, watch: Watch = UNWATCHED
+        self, piece: Piece, offset: int, where: str, *, torchscript: bool = False, watch: Watch | None = None
     ) -> None:
         self._piece, self._at, self._where, self._torchscript = piece, offset, where, torchscript
-        self._watch = watch
+        self._watch = watch or Watch()
         self._stack: list[object] = []
         self._memo: dict[int, object] = {}
         self._findings: list[Finding] = []

@@ -15,10 +15,9 @@ from guardapp.formats.scan.findings import Finding
 from guardapp.formats.scan.machine import Machine
 from guardapp.formats.scan.opcodes import Malformed, read
 from guardapp.formats.scan.piece import Piece
-from guardapp.formats.scan.watch import UNWATCHED, Watch
+from guardapp.formats.scan.watch import Watch
 
 MOST_STREAMS: Final = 10_000
-MOST_HIDDEN_STEPS: Final = 20_000_000
 _WINDOW: Final = 16 << 20
 _LONGEST_MATCH: Final = 1 << 10
 
@@ -34,12 +33,13 @@ _NAMED: Final = (" is named", " itself is changed", "that is only made while it 
 
 
 def scan_streams(
-    piece: Piece, where: str, *, expected: bool = False, torchscript: bool = False, watch: Watch = UNWATCHED
+    piece: Piece, where: str, *, expected: bool = False, torchscript: bool = False, watch: Watch | None = None
 ) -> list[Finding]:
     """What the pickles in `piece` would do.
 
     expected: a loader takes these bytes for a pickle, so that one that breaks off is damaged, not merely other data
     """
+    watch = watch or Watch()
     findings, end, followed = _in_order(piece, where, torchscript, expected, watch)
     if followed == 0 and expected and not findings and len(piece):
         findings.append(Finding("unknown", where, end, "A damaged pickle", "What it would do is not known."))
@@ -90,13 +90,12 @@ def _well_known(findings: list[Finding]) -> bool:
 
 def _hidden(piece: Piece, begin: int, where: str, torchscript: bool, watch: Watch) -> list[Finding]:
     findings: list[Finding] = []
-    steps = 0
     last = -1
     for offset in _candidates(piece, begin, watch):
         if offset < last or not _readable(piece, offset):
             continue
         run = Machine(piece, offset, where, torchscript=torchscript, watch=watch).run()
-        steps += run.steps
+        allowed = watch.spend(run.steps)
         headed = _headed(piece, offset)
         # chance makes calls of nothing and extensions; it does not make names
         named = any(finding.what.endswith(_NAMED) for finding in run.findings)
@@ -107,8 +106,8 @@ def _hidden(piece: Piece, begin: int, where: str, torchscript: bool, watch: Watc
             ]
         if run.stopped and (headed or unsafe):
             last = run.end
-        if steps > MOST_HIDDEN_STEPS or len(findings) > 50:
-            if steps > MOST_HIDDEN_STEPS:
+        if not allowed or len(findings) > 50:
+            if not allowed:
                 findings.append(
                     Finding(
                         "unknown", where, offset, "More pickles than are followed", "What they would do is not known."

@@ -10,6 +10,9 @@ from typing import IO, Any, Final, Literal
 from guardapp.formats.scan.piece import Piece, Reading
 
 IN_MEMORY: Final = 8 << 20
+MOST_DECIPHERED: Final = 4 << 20
+"""Bytes of a file: zipfile's cipher is slow."""
+DECIPHER_ONCE: Final = 1 << 16
 _STEP: Final = 1 << 20
 
 
@@ -23,10 +26,17 @@ class Budget:
     def __init__(self, nbytes: int) -> None:
         self.left = min(max(200 * nbytes, 64 << 20), 16 << 30)
 
+        self._decipher = MOST_DECIPHERED
+
     def take(self, nbytes: int) -> None:
         self.left -= nbytes
         if self.left < 0:
             raise TooLarge
+
+    def decipher(self, nbytes: int) -> bool:
+        """Whether so much more may be deciphered, under every password that is tried."""
+        self._decipher -= nbytes + DECIPHER_ONCE
+        return self._decipher >= 0
 
 
 def unpack(decompressor: Any, packed: Piece, budget: Budget) -> Piece:

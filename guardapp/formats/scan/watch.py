@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from guardapp.formats.scan.piece import Piece
+
+MOST_HIDDEN_STEPS: Final = 4_000_000
+"""Some six seconds; chance makes about a thousand in 64 MiB of random bytes."""
 
 
 class Watch:
@@ -15,6 +19,12 @@ class Watch:
 
     def __init__(self, on_reach: Callable[[int], object] | None = None, whole: object = None) -> None:
         self._on_reach, self._whole, self._furthest = on_reach, whole, 0
+        self._left = MOST_HIDDEN_STEPS
+
+    def spend(self, steps: int) -> bool:
+        """Whether so many more steps may be gone in search of hidden pickles, in the whole file."""
+        self._left -= steps
+        return self._left >= 0
 
     def at(self, piece: Piece, offset: int) -> None:
         if self._on_reach is None:
@@ -22,6 +32,3 @@ class Watch:
         if piece.data is self._whole:  # not something that was unpacked
             self._furthest = max(self._furthest, piece.begin + offset)
         self._on_reach(self._furthest)
-
-
-UNWATCHED = Watch()

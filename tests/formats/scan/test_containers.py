@@ -17,7 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from guardapp.formats.scan import scanner
+from guardapp.formats.scan import scanner, zips
 from guardapp.formats.scan.findings import Finding, verdict
 from guardapp.formats.scan.scanner import scan_file
 
@@ -223,3 +223,29 @@ def test_a_scan_says_how_far_it_is_and_can_be_stopped(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         scan_file(path, stop)
+
+
+def test_members_that_share_bytes_are_not_safe(found: Found) -> None:
+    sum_ = zlib.crc32(bytes(9))
+    body = b"PK\x03\x04" + struct.pack("<HHHHHIIIHH", 20, 0, 0, 0, 33, sum_, 9, 9, 1, 0) + b"a" + bytes(9)
+    entry = b"PK\x01\x02" + struct.pack("<HHHHHHIIIHHHHHII", 20, 20, 0, 0, 0, 33, sum_, 9, 9, 1, 0, 0, 0, 0, 0, 0)
+    entries = (entry + b"a") * 500
+    findings = found(
+        body + entries + b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 500, 500, len(entries), len(body), 0)
+    )
+    assert verdict(findings) == "unknown"
+    assert "Two members are called a" in [finding.what for finding in findings]
+
+
+def test_passwords_are_tried_a_few_times_only(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+    monkeypatch.setattr(zips, "_read_with", lambda password, archive, entry: tried.append(password) or b"")
+    members = [(f"{number}", b"x") for number in range(300)]
+    archive = bytearray(zipped(*members))
+    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = archive.find(mark)
+        while at >= 0:
+            archive[at + place] |= 1
+            at = archive.find(mark, at + 4)
+    assert verdict(found(bytes(archive))) == "unknown"
+    assert 0 < len(tried) < 7 * 100

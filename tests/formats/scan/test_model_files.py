@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 import pytest
 
+from guardapp.formats.scan import keras
 from guardapp.formats.scan.findings import Finding, verdict
 from guardapp.formats.scan.scanner import scan_file
 
@@ -112,6 +113,12 @@ def test_no_way_of_writing_a_description_hides_a_lambda(found: Found) -> None:
 def test_a_description_that_cannot_be_read_is_not_safe(found: Found) -> None:
     assert verdict(found(hdf5('{"class_name": '))) == "unknown"
     assert verdict(found(keras_archive('{"class_name": '))) == "unknown"
+
+
+def test_what_only_begins_like_a_description_is_given_up_soon(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keras, "_MOST_LETTERS", 1 << 16)
+    for filling in (b'{"a', b'{"a":', b'{" ' + b"x" * 200):
+        assert "More descriptions than are read" in [finding.what for finding in found(hdf5() + filling * 3000)]
 
 
 def test_hdf5_that_reads_other_files_is_unsafe(found: Found, tmp_path: Path) -> None:
