@@ -18,14 +18,17 @@ _SHOWN = {"safe": "safe", "unsafe": "UNSAFE", "unknown": "unknown"}
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
+@click.option("--out", type=click.Path(path_type=Path), help="New folder for a report; for one PATH.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def scan(paths: tuple[Path, ...], as_json: bool) -> int:
+def scan(paths: tuple[Path, ...], out: Path | None, as_json: bool) -> int:
     """Say whether files, or all files in folders, could run something when they are loaded. Nothing is loaded.
 
     Exit code 0 only if every file is safe: what cannot be read to its end is unknown, never safe.
 
     Example: guardapp scan model.pt downloads/
     """
+    if out is not None:
+        return _with_report(paths, out, as_json)
     from guardapp.formats.scan.findings import verdict
     from guardapp.formats.scan.scanner import files_in, scan_file
 
@@ -48,6 +51,22 @@ def scan(paths: tuple[Path, ...], as_json: bool) -> int:
     if as_json:
         print_json({"files": documents})
     return 0 if all(document["verdict"] == "safe" for document in documents) else 1
+
+
+def _with_report(paths: tuple[Path, ...], out: Path, as_json: bool) -> int:
+    """Scan as a job, whose folder is `out`."""
+    from guardapp.cli.single import run_single
+    from guardapp.seal.scan_job import ScanResult, ScanSpec
+
+    if len(paths) != 1:
+        raise click.UsageError("--out goes with one PATH; give a folder to scan several files.")
+    result = run_single(ScanSpec(input=paths[0].absolute()), out, as_json=as_json)
+    assert isinstance(result, ScanResult)
+    if as_json:
+        print((out / "report.json").read_text(encoding="utf-8"), end="")
+    else:
+        print(f"{result.headline}. The report is {out / 'report.html'}")
+    return 0 if result.holds else 1
 
 
 def _show(findings: list[Finding]) -> None:

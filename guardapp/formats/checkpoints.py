@@ -11,7 +11,7 @@ import errno
 import os
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -162,6 +162,18 @@ def load(path: Path) -> Loaded:
     return take_tensors(_unpickle(path, kind), path)
 
 
+def load_content(path: Path, plain: Sequence[Any] = ()) -> Any:
+    """All that a pickled checkpoint holds, as torch's weights-only unpickler makes it.
+
+    plain: classes and functions that it may use besides its own, each of which only makes a value
+    GuardError: as `load_state_dict`; checkpoint.not-a-checkpoint for safetensors as well
+    """
+    kind = sniff(path)
+    if kind not in ("torch-zip", "torch-legacy") and not (kind == "other" and _may_be_old_pickle(path)):
+        raise _not_a_checkpoint(path)
+    return _unpickle(path, kind, plain)
+
+
 def _may_be_old_pickle(path: Path) -> bool:
     """Protocols 0 and 1 have no magic, so that what is nothing else is offered to the weights-only unpickler."""
     return _other(path) is None and path.stat().st_size > 0
@@ -195,7 +207,7 @@ def _load_safetensors(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _unpickle(path: Path, kind: Kind) -> Any:
+def _unpickle(path: Path, kind: Kind, plain: Sequence[Any] = ()) -> Any:
     if not UNPICKLE_ALLOWED:
         raise GuardError(
             what=f"{path.name} was not loaded",
@@ -209,7 +221,8 @@ def _unpickle(path: Path, kind: Kind) -> Any:
 
     nbytes = path.stat().st_size
     try:
-        with warnings.catch_warnings(), _memory_limit(SMALL * 32 + MAX_GROWTH * nbytes):
+        limit = _memory_limit(SMALL * 32 + MAX_GROWTH * nbytes)
+        with warnings.catch_warnings(), limit, torch.serialization.safe_globals(list(plain)):
             warnings.simplefilter("ignore")
             # weights_only is said, not left to a default or to torch's environment variables
             if mapped:

@@ -12,7 +12,7 @@ from guardapp.formats.checkpoints import MAX_GROWTH, SMALL, Loaded, damaged
 if TYPE_CHECKING:
     from torch import Tensor
 
-_WEIGHTS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "params", "params_ema")
+WEIGHTS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "params", "params_ema")
 """Names under which the weights are usually kept, in the order in which they are looked for."""
 
 _NOT_WEIGHTS = ("optim", "sched", "scaler", "rng", "loops", "callbacks", "hyper_parameters")
@@ -31,7 +31,7 @@ def take_tensors(content: Any, path: Path) -> Loaded:
 
     left_out: list[str] = []
     if isinstance(content, Mapping):
-        for name in _WEIGHTS:
+        for name in WEIGHTS:
             if isinstance(content.get(name), Mapping) and any(_tensors(content[name], "", [])):
                 left_out += [str(key) for key in content if key != name]
                 content = content[name]
@@ -42,7 +42,7 @@ def take_tensors(content: Any, path: Path) -> Loaded:
     for name, tensor in _tensors(content, "", left_out):
         if name in tensors or name == "__metadata__":
             raise damaged(path, "two of its tensors have the same name")
-        tensors[name] = _plain(tensor, name, path)
+        tensors[name] = plain(tensor, name, path)
     if not tensors:
         raise GuardError(
             what=f"{path.name} is not a checkpoint",
@@ -76,7 +76,7 @@ def _tensors(content: Any, prefix: str, left_out: list[str], depth: int = 0) -> 
             yield from _tensors(value, name, left_out, depth + 1)
 
 
-def _plain(tensor: Tensor, name: str, path: Path) -> Tensor:
+def plain(tensor: Tensor, name: str, path: Path) -> Tensor:
     """A dense tensor on the CPU, of a type that safetensors has."""
     import torch
 

@@ -1,6 +1,6 @@
-"""The Checkpoints page: Protect, Open, Verify. Each is a mode with its own steps; the cards at the top choose.
+"""The Checkpoints page: Protect, Open, Verify, Scan. Each is a mode with its own steps; the cards at the top choose.
 
-Exporting a bundle is a fourth mode, without a card: one comes to it from Protect.
+Exporting a bundle and stripping are modes without a card: one comes to them from Protect and from Scan.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from guardapp.desktop.checkpoints.bundle_mode import BundleMode
 from guardapp.desktop.checkpoints.mode import Mode
 from guardapp.desktop.checkpoints.open_mode import OpenMode
 from guardapp.desktop.checkpoints.protect import ProtectMode
+from guardapp.desktop.checkpoints.scan_mode import ScanMode
+from guardapp.desktop.checkpoints.strip_mode import StripMode
 from guardapp.desktop.checkpoints.verify import VerifyMode
 from guardapp.desktop.kit import ChoiceCard, Footer, row
 from guardapp.desktop.page import Page, Services
@@ -23,6 +25,7 @@ _CARDS = (
     ("protect", "ph.lock-simple", "Protect", "Seal for chosen people"),
     ("open", "ph.lock-simple-open", "Open", "Unseal with your key"),
     ("verify", "ph.shield-check", "Verify", "Who signed it, is it whole"),
+    ("scan", "ph.magnifying-glass", "Scan", "Look for hostile code"),
 )
 _SIGNATURES = (".sig",)
 
@@ -32,7 +35,7 @@ class CheckpointsPage(Page):
 
     name = "checkpoints"
     title_key = "Checkpoints"
-    kinds = ("seal", "open", "verify", "bundle")
+    kinds = ("seal", "open", "verify", "bundle", "scan", "strip")
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)
@@ -41,11 +44,15 @@ class CheckpointsPage(Page):
         self.open = OpenMode(services, session)
         self.verify = VerifyMode(services, session)
         self.bundle = BundleMode(services, session)
+        self.scan = ScanMode(services, session)
+        self.strip = StripMode(services, session)
         self.modes: dict[str, Mode] = {
             "protect": self.protect,
             "open": self.open,
             "verify": self.verify,
             "bundle": self.bundle,
+            "scan": self.scan,
+            "strip": self.strip,
         }
         self.cards: dict[str, ChoiceCard] = {}
         self.mode = ""
@@ -67,13 +74,14 @@ class CheckpointsPage(Page):
                 self.header.tools.addWidget(tool)
         self.verify.open_wanted.connect(self._open_sealed)
         self.protect.bundle_wanted.connect(self._begin_bundle)
+        self.scan.strip_wanted.connect(self._begin_strip)
         self.choose("protect")
 
     def choose(self, name: str) -> None:
         """Bring a mode to the front."""
         self.mode = name
         for other, card in self.cards.items():
-            card.select(other == name)
+            card.select(other == ("scan" if name == "strip" else name))
         for other, mode in self.modes.items():
             mode.setVisible(other == name)
             for button in [*mode.tools, *mode.buttons]:
@@ -100,8 +108,13 @@ class CheckpointsPage(Page):
         self._take("protect", resource("samples", "digits-classifier.safetensors"))
 
     def open_file(self, path: Path) -> None:
-        """A signature or a folder is verified; a sealed file opened where that was chosen, else verified."""
-        if path.suffix in _SIGNATURES:
+        """A signature or a folder is verified; a sealed file opened where that was chosen, else verified.
+
+        Where Scan or Strip is in front, whatever comes is for it.
+        """
+        if self.mode in ("scan", "strip"):
+            self._take(self.mode, path)
+        elif path.suffix in _SIGNATURES:
             self._take("verify", path.parent)
         elif path.is_dir():
             self._take("verify", path)
@@ -116,6 +129,13 @@ class CheckpointsPage(Page):
 
     def _open_sealed(self, path: Path) -> None:
         self._take("open", path)
+
+    def _begin_strip(self, path: Path | None) -> None:
+        self.choose("strip")
+        if path is None:
+            self.strip.start_over()
+        else:
+            self.strip.open_file(path)
 
     def _begin_bundle(self) -> None:
         self.choose("bundle")

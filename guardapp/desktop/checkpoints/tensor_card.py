@@ -134,7 +134,7 @@ class TensorModel(TableModel):
         return super().data(index, role)
 
 
-class _WholeRows(QWidget):
+class WholeRows(QWidget):
     """Gives a table the height of whole rows, so that none is cut at the bottom."""
 
     def __init__(self, table: TableView) -> None:
@@ -171,7 +171,7 @@ class TensorCard(Card):
             "ph.magnifying-glass", "No tensor has this in its name", "Search for something else."
         )
         self._stack = QStackedWidget()
-        self._whole = _WholeRows(self.table)
+        self._whole = WholeRows(self.table)
         for view in (self.empty, self._whole, self._nothing):
             self._stack.addWidget(view)
         self._said = ElidedLabel("", "small", "muted")

@@ -13,11 +13,13 @@ from guardapp.formats.scan import names
 from guardapp.formats.scan.findings import Finding, Level
 from guardapp.formats.scan.opcodes import Instruction, Malformed, Opaque, read
 from guardapp.formats.scan.piece import Piece
+from guardapp.formats.scan.watch import Watch
 
 MOST_STEPS: Final = 4_000_000
 MOST_ITEMS: Final = 1_000_000
 """On the stack or in the memo: about 100 MB of symbols."""
 MOST_EVENTS: Final = 50
+_STEPS_UNWATCHED: Final = 1 << 14
 
 
 class Name(NamedTuple):
@@ -64,8 +66,11 @@ class Machine:
     torchscript: whether names under `__torch__` and `torch.jit` stand for types, which torch's own C++ reader builds
     """
 
-    def __init__(self, piece: Piece, offset: int, where: str, *, torchscript: bool = False) -> None:
+    def __init__(
+        self, piece: Piece, offset: int, where: str, *, torchscript: bool = False, watch: Watch | None = None
+    ) -> None:
         self._piece, self._at, self._where, self._torchscript = piece, offset, where, torchscript
+        self._watch = watch or Watch()
         self._stack: list[object] = []
         self._memo: dict[int, object] = {}
         self._findings: list[Finding] = []
@@ -80,6 +85,8 @@ class Machine:
             while True:
                 instruction = read(self._piece, self._at)
                 steps += 1
+                if steps % _STEPS_UNWATCHED == 0:
+                    self._watch.at(self._piece, self._at)
                 self._at = instruction.end
                 if instruction.code == ord("."):
                     self._pop()
@@ -219,7 +226,7 @@ class Machine:
             self._find("unknown", offset, "An array of unknown length", "What follows it is not known.")
             raise Malformed("an array of unknown length")
         if length < 0:
-            inner = Machine(self._piece, self._at, self._where).run()
+            inner = Machine(self._piece, self._at, self._where, watch=self._watch).run()
             self._findings += inner.findings
             self._calls += inner.calls
             self._at = inner.end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import mmap
 from typing import NamedTuple
 
@@ -37,3 +38,28 @@ class Piece(NamedTuple):
         last = self.end if end is None else min(self.begin + end, self.end)
         found = self.data.find(needle, self.begin + offset, last)
         return found - self.begin if found >= 0 else -1
+
+
+class Reading(io.RawIOBase):
+    """A piece as a file that can be read and sought in."""
+
+    def __init__(self, piece: Piece) -> None:
+        self._piece, self._at = piece, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._at = max(offset + (0, self._at, len(self._piece))[whence], 0)
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._piece.read(self._at, len(self._piece) if size < 0 else size)
+        self._at += len(data)
+        return data

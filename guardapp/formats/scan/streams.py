@@ -8,15 +8,18 @@ counts there, or a whole pickle with a protocol header that names one.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from guardapp.formats.scan.findings import Finding
 from guardapp.formats.scan.machine import Machine
 from guardapp.formats.scan.opcodes import Malformed, read
 from guardapp.formats.scan.piece import Piece
+from guardapp.formats.scan.watch import Watch
 
 MOST_STREAMS: Final = 10_000
-MOST_HIDDEN_STEPS: Final = 20_000_000
+_WINDOW: Final = 16 << 20
+_LONGEST_MATCH: Final = 1 << 10
 
 _NAME: Final = rb"[A-Za-z_][\w.]{0,200}"
 _HIDDEN: Final = re.compile(
@@ -29,23 +32,28 @@ _HIDDEN: Final = re.compile(
 _NAMED: Final = (" is named", " itself is changed", "that is only made while it loads")
 
 
-def scan_streams(piece: Piece, where: str, *, expected: bool = False, torchscript: bool = False) -> list[Finding]:
+def scan_streams(
+    piece: Piece, where: str, *, expected: bool = False, torchscript: bool = False, watch: Watch | None = None
+) -> list[Finding]:
     """What the pickles in `piece` would do.
 
     expected: a loader takes these bytes for a pickle, so that one that breaks off is damaged, not merely other data
     """
-    findings, end, followed = _in_order(piece, where, torchscript, expected)
+    watch = watch or Watch()
+    findings, end, followed = _in_order(piece, where, torchscript, expected, watch)
     if followed == 0 and expected and not findings and len(piece):
         findings.append(Finding("unknown", where, end, "A damaged pickle", "What it would do is not known."))
-    return findings + _hidden(piece, end if followed else 0, where, torchscript)
+    return findings + _hidden(piece, end if followed else 0, where, torchscript, watch)
 
 
-def _in_order(piece: Piece, where: str, torchscript: bool, expected: bool) -> tuple[list[Finding], int, int]:
+def _in_order(
+    piece: Piece, where: str, torchscript: bool, expected: bool, watch: Watch
+) -> tuple[list[Finding], int, int]:
     """Findings, where the last pickle ends, and how many came to their STOP."""
     findings: list[Finding] = []
     offset = followed = 0
     while offset < len(piece) and followed < MOST_STREAMS:
-        run = Machine(piece, offset, where, torchscript=torchscript).run()
+        run = Machine(piece, offset, where, torchscript=torchscript, watch=watch).run()
         likely = expected or _headed(piece, offset) or any(finding.what.endswith(_NAMED) for finding in run.findings)
         if not run.stopped:
             # a text may begin like a pickle that names something; Python would fail on it before it called anything
@@ -80,16 +88,14 @@ def _well_known(findings: list[Finding]) -> bool:
     return any(re.match(harmful, finding.what) for finding in findings)
 
 
-def _hidden(piece: Piece, begin: int, where: str, torchscript: bool) -> list[Finding]:
+def _hidden(piece: Piece, begin: int, where: str, torchscript: bool, watch: Watch) -> list[Finding]:
     findings: list[Finding] = []
-    steps = 0
     last = -1
-    for match in _HIDDEN.finditer(piece.data, piece.begin + begin, piece.end):
-        offset = match.start() - piece.begin
+    for offset in _candidates(piece, begin, watch):
         if offset < last or not _readable(piece, offset):
             continue
-        run = Machine(piece, offset, where, torchscript=torchscript).run()
-        steps += run.steps
+        run = Machine(piece, offset, where, torchscript=torchscript, watch=watch).run()
+        allowed = watch.spend(run.steps)
         headed = _headed(piece, offset)
         # chance makes calls of nothing and extensions; it does not make names
         named = any(finding.what.endswith(_NAMED) for finding in run.findings)
@@ -100,8 +106,8 @@ def _hidden(piece: Piece, begin: int, where: str, torchscript: bool) -> list[Fin
             ]
         if run.stopped and (headed or unsafe):
             last = run.end
-        if steps > MOST_HIDDEN_STEPS or len(findings) > 50:
-            if steps > MOST_HIDDEN_STEPS:
+        if not allowed or len(findings) > 50:
+            if not allowed:
                 findings.append(
                     Finding(
                         "unknown", where, offset, "More pickles than are followed", "What they would do is not known."
@@ -117,3 +123,16 @@ def _readable(piece: Piece, offset: int) -> bool:
     except Malformed:
         return False
     return True
+
+
+def _candidates(piece: Piece, begin: int, watch: Watch) -> Iterator[int]:
+    """Offsets at which a pickle may begin, window after window so that a long search can be watched."""
+    for window in range(piece.begin + begin, piece.end, _WINDOW):
+        end = min(window + _WINDOW, piece.end)
+        for match in _HIDDEN.finditer(piece.data, window, min(end + _LONGEST_MATCH, piece.end)):
+            if match.start() >= end:
+                break
+            offset = match.start() - piece.begin
+            watch.at(piece, offset)
+            yield offset
+        watch.at(piece, end - piece.begin)

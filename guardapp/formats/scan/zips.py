@@ -14,7 +14,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from guardapp.formats.scan.findings import Finding
 from guardapp.formats.scan.piece import Piece
@@ -23,6 +23,9 @@ from guardapp.formats.scan.unpacking import Budget, TooLarge, unpack
 MOST_MEMBERS: Final = 100_000
 _PASSWORDS: Final = (b"infected", b"password", b"test", b"malware", b"virus", b"1234", b"123456")
 """With which samples are commonly handed around; anything else stays closed."""
+
+_LARGEST_CLOSED: Final = 1 << 26
+"""Bytes of an archive in which passwords are tried."""
 
 _CONTRADICTION: Final = "Programs could read something else in it than was checked."
 _CLOSED: Final = "What is in it is not known."
@@ -55,6 +58,8 @@ class Archive:
         self.findings: list[Finding] = []
         self._covered: list[tuple[int, int]] = []
         self._shift = 0
+        self._held = 0
+        self._by_zipfile: zipfile.ZipFile | Literal[False] | None = None
 
     def _find(self, offset: int, what: str, could: str = _CONTRADICTION) -> None:
         if len(self.findings) < 50:
@@ -165,6 +170,10 @@ class Archive:
         text = self._piece.read(entry.local + 30, name)
         begin = entry.local + 30 + name + extra
         self._covered.append((entry.local, begin + entry.packed))
+        self._held += entry.packed
+        if self._held > len(self._piece):
+            self._find(entry.local, "Members that share bytes", _CLOSED)
+            return None
         wide = _wide_fields(self._piece.read(entry.local + 30 + name, extra), size, packed, 0)
         if wide is not None:
             size, packed = wide[:2]
@@ -211,27 +220,12 @@ class Archive:
         return content
 
     def _opened(self, entry: _Entry) -> Piece | None:
-        if entry.size > 1 << 24 or len(self._piece) > 1 << 26:
+        if len(self._piece) > _LARGEST_CLOSED or not self._budget.decipher(max(entry.size, entry.packed)):
             return None
-        try:
-            archive = zipfile.ZipFile(io.BytesIO(self._piece.read(0, len(self._piece))))
-        except (zipfile.BadZipFile, ValueError, OSError, struct.error, NotImplementedError):
-            return None
+        if self._by_zipfile is None:
+            self._by_zipfile = _as_zipfile(self._piece.read(0, len(self._piece)))
         for password in _PASSWORDS:
-            try:
-                content = archive.read(entry.name, pwd=password)
-            except (
-                RuntimeError,
-                lzma.LZMAError,
-                zipfile.BadZipFile,
-                zlib.error,
-                KeyError,
-                ValueError,
-                OSError,
-                EOFError,
-                struct.error,
-            ):
-                continue
+            content = _read_with(password, self._by_zipfile, entry)
             if content:  # the checksum of nothing confirms no password
                 return Piece.of(content)
         return None
@@ -249,6 +243,24 @@ class Archive:
             decompressor = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
             return unpack(decompressor, packed.part(4 + length), self._budget)
         raise ValueError("an unknown method")
+
+
+def _as_zipfile(archive: bytes) -> zipfile.ZipFile | Literal[False]:
+    try:
+        return zipfile.ZipFile(io.BytesIO(archive))
+    except Exception:  # as below
+        return False
+
+
+def _read_with(password: bytes, archive: zipfile.ZipFile | Literal[False], entry: _Entry) -> bytes:
+    """A member as zipfile deciphers it; nothing where it does not."""
+    if not archive:
+        return b""
+    try:
+        with archive.open(entry.name, pwd=password) as member:
+            return member.read(entry.size)
+    except Exception:  # whatever a hostile archive provokes in the library, IndexError among it, opens nothing
+        return b""
 
 
 def _text(raw: bytes) -> str:
