@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 MAX_SPEC_BYTES = 1 << 20
+GUIDES = {"check": "robustness.md", "leak": "leakage.md"}
 
 
 @click.command(epilog="Example: guardapp check check.yaml --out attack")
@@ -36,8 +37,8 @@ def check(ctx: click.Context, spec: Path, out: Path, as_json: bool) -> None:
         ctx.exit(1)
 
 
-def read(path: Path) -> dict[str, Any]:
-    """The fields of a check's YAML file; raises GuardError `check.spec` when it is none."""
+def read(path: Path, kind: str = "check") -> dict[str, Any]:
+    """The fields of the YAML file of a job of that kind; raises GuardError `check.spec` when it is none."""
     import yaml
 
     from guardapp.errors import GuardError, from_os_error
@@ -52,12 +53,12 @@ def read(path: Path) -> dict[str, Any]:
         fields = None if reason else yaml.safe_load(content)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
         reason, fields = "it is not well-formed YAML", None
-    if isinstance(fields, dict) and fields.get("kind", "check") == "check":
-        return {"kind": "check", **{str(name): value for name, value in fields.items()}}
+    if isinstance(fields, dict) and fields.get("kind", kind) == kind:
+        return {"kind": kind, **{str(name): value for name, value in fields.items()}}
     raise GuardError(
         f"{path.name} does not describe a check",
-        reason or "it holds something else than the fields of one job of kind “check”",
-        "Write it as docs/robustness.md shows.",
+        reason or f"it holds something else than the fields of one job of kind “{kind}”",
+        f"Write it as docs/{GUIDES[kind]} shows.",
         "check.spec",
     )
 
