@@ -28,19 +28,16 @@ class Audit(NamedTuple):
     right: int
 
 
-def audit(members: NDArray[np.float64], non_members: NDArray[np.float64], delta: float, *, attempts: int = 1) -> Audit:
-    """The largest ε that the scores of as many members as non-members rule out.
+def audit(scores: NDArray[np.float64], inside: NDArray[np.bool_], delta: float, *, attempts: int = 1) -> Audit:
+    """The largest ε that the scores (n,) rule out; inside: (n,) which examples are members, about half of them.
+
+    Of the examples in the order of their scores the upper end is guessed to be members, the lower end not. Ties stay in
+    the order given, which therefore must not tell members from others. Valid where it was a coin that put each example
+    in or out, as training here holds rows back; not where the two differ otherwise.
 
     attempts: how many attacks are audited beside each other; the confidence holds for the best of them.
-
-    Of the examples in the order of their scores the upper end is guessed to be members, the lower end not. Valid where
-    it was a coin that put each example in or out, as training here holds rows back; not where the two differ otherwise.
     """
-    scores = np.concatenate([members, non_members])
-    inside = np.arange(len(scores)) < len(members)
-    # a stable order would put members first among ties, which is knowledge that an attacker does not have
-    order = np.lexsort((np.random.default_rng(0).random(len(scores)), scores))
-    ranked = inside[order]
+    ranked = inside[np.argsort(scores, kind="stable")]
     best = Audit(0.0, 0, 0)
     for share in SHARES:
         each = int(len(scores) * share / 2)

@@ -148,7 +148,7 @@ def measure(spec: LeakSpec, out: Path, progress: Progress) -> LeakFindings:
                 Attack(
                     name,
                     roc(members, others, seed=spec.seed),
-                    audit(members, others, delta, attempts=len(by_name)),
+                    audit(found, pool.member, delta, attempts=len(by_name)),
                     members,
                     others,
                 )

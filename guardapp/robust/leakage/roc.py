@@ -51,11 +51,11 @@ class Roc(NamedTuple):
     true: Array
 
 
-def roc(members: Array, non_members: Array, *, seed: int = 0) -> Roc:
+def roc(members: Array, non_members: Array, *, seed: int = 0, resamples: int = RESAMPLES) -> Roc:
     """The curve of scores, (n,) and (m,), both at least 1 long; ties count half, as in the Mann-Whitney statistic."""
     false, true = _curve(members, non_members)
     generator = np.random.default_rng(seed)
-    aucs, at_rates = _resampled(members, non_members, generator)
+    aucs, at_rates = _resampled(members, non_members, generator, resamples)
     low, high = np.quantile(aucs, [0.025, 0.975])
     rates = [_rate(rate, members, non_members, at_rates[:, column]) for column, rate in enumerate(RATES)]
     return Roc(auc(members, non_members), float(low), float(high), rates, false, true)
@@ -92,16 +92,18 @@ def _rate(rate: float, members: Array, non_members: Array, resampled: Array) -> 
     return Rate(rate, above / len(members), float(low), float(high), above, wrong, needed)
 
 
-def _resampled(members: Array, non_members: Array, generator: np.random.Generator) -> tuple[Array, Array]:
-    """AUC, (RESAMPLES,), and true positives at RATES, (RESAMPLES, rates), of members and non-members drawn again.
+def _resampled(
+    members: Array, non_members: Array, generator: np.random.Generator, resamples: int
+) -> tuple[Array, Array]:
+    """AUC, (resamples,), and true positives at RATES, (resamples, rates), of members and non-members drawn again.
 
     The scores are sorted once and drawn as counts, so a resample costs additions and no sorting.
     """
     levels, place = np.unique(np.concatenate([members, non_members]), return_inverse=True)
     inside = np.bincount(place[: len(members)], minlength=len(levels)) / len(members)
     outside = np.bincount(place[len(members) :], minlength=len(levels)) / len(non_members)
-    aucs, rates = np.empty(RESAMPLES), np.empty((RESAMPLES, len(RATES)))
-    for turn in range(RESAMPLES):
+    aucs, rates = np.empty(resamples), np.empty((resamples, len(RATES)))
+    for turn in range(resamples):
         drawn_in = generator.multinomial(len(members), inside)
         drawn_out = generator.multinomial(len(non_members), outside)
         below = np.cumsum(drawn_out) - drawn_out / 2
