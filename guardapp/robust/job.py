@@ -50,6 +50,9 @@ class CheckSpec(Spec, kind="check"):
         description="Largest changes, in units of the data's range: for linf 0.1 is 10 % of the range of each value.",
     )
     budget: Literal["quick", "standard", "reference"] = Field("standard", description="How long the attacks search.")
+    certify: Literal["crown", "off"] = Field(
+        "crown", description="Whether to prove, where the layers allow it, on how many examples no attack can succeed."
+    )
     change: Literal["numbers", "all"] = Field(
         "numbers", description="Which columns of a table an attacker may change; images may always change everywhere."
     )

@@ -242,7 +242,7 @@ def published(shared: Path) -> nn.Module:
     """The MNIST model of Wong & Kolter 2018: 94.2 % of the test digits proved at ε = 0.1 by their own bound."""
     layers = [nn.Conv2d(1, 16, 4, 2, 1), nn.ReLU(), nn.Conv2d(16, 32, 4, 2, 1), nn.ReLU(), nn.Flatten()]
     model = nn.Sequential(*layers, nn.Linear(32 * 7 * 7, 100), nn.ReLU(), nn.Linear(100, 10))
-    weights = torch.load(shared / "robust-convex_adversarial/models/mnist.pth", weights_only=True)
+    weights = torch.load(shared / "robust-convex_adversarial/models/mnist.pth", weights_only=True, map_location="cpu")
     model.load_state_dict(weights.get("state_dict", weights) if isinstance(weights, dict) else weights)
     return model.eval()
 

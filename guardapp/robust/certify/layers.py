@@ -91,7 +91,7 @@ def steps_of(model: nn.Module) -> list[Step]:
 
     Raises NotAvailable.
     """
-    twin = copy.deepcopy(model).cpu().double().eval()
+    twin = nn.Sequential(copy.deepcopy(model).cpu().double().eval())  # so that a model of one layer is a layer
     try:
         traced = fx.symbolic_trace(twin)
     except Exception as error:  # tracing runs the model's own code, which may raise anything
@@ -146,8 +146,9 @@ def _layer(layer: nn.Module, source: int) -> Step | int:
         wide = layer.weight.abs()
         return Affine(source, layer, lambda r: nn.functional.linear(r, wide))
     if isinstance(layer, nn.Conv2d) and layer.padding_mode == "zeros":
-        kernel, how = layer.weight.abs(), (layer.stride, layer.padding, layer.dilation, layer.groups)
-        return Affine(source, layer, lambda r: nn.functional.conv2d(r, kernel, None, *how))
+        twin = copy.deepcopy(layer)
+        twin.weight, twin.bias = nn.Parameter(layer.weight.abs()), None
+        return Affine(source, layer, twin)
     if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d) and layer.running_var is not None:
         assert layer.running_mean is not None
         scale = (layer.running_var + layer.eps).rsqrt()

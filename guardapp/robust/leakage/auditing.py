@@ -78,4 +78,5 @@ def highest_true_rate(false: NDArray[np.float64], epsilon: float, delta: float) 
     """The most true positives that (ε, δ)-privacy allows at false positive rates 0…1 (Kairouz et al. 2015, 2.2)."""
     first = np.exp(min(epsilon, 700.0)) * false + delta
     second = 1 - np.exp(-epsilon) * (1 - delta - false)
-    return np.clip(np.minimum(first, second), 0.0, 1.0)
+    allowed: NDArray[np.float64] = np.clip(np.minimum(first, second), 0.0, 1.0)
+    return allowed

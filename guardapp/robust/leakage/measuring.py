@@ -278,7 +278,7 @@ def read_claim(source: ModelSource) -> Claim | None:
         return None
     try:
         if statement.stat().st_size > MAX_STATEMENT_BYTES:
-            raise ValueError("too large")
+            raise OSError
         fields = json.loads(statement.read_text(encoding="utf-8"))
         if fields.get("guarantee") == "none":
             return None

@@ -45,7 +45,7 @@ def fit(
     model.train().requires_grad_(True)
     optimiser = torch.optim.Adam(model.parameters(), learning_rate)
     for _ in range(epochs):
-        for rows in torch.randperm(len(x), generator=generator).split(batch):
+        for rows in torch.split(torch.randperm(len(x), generator=generator), batch):
             loss = nn.functional.cross_entropy(model(x[rows]), y[rows])
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]

@@ -28,7 +28,7 @@ def write(
 ) -> None:
     figures = out / "report.json"
     figures.write_text(json.dumps(findings.as_json(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    curves = {}
+    curves: dict[str, Any] = {}
     for number, attack in enumerate(findings.attacks):
         curves |= {f"members_{number}": attack.members, f"non_members_{number}": attack.non_members}
     np.savez_compressed(out / "scores.npz", names=[attack.name for attack in findings.attacks], **curves)

@@ -59,8 +59,10 @@ def online_lira(target: Array, references: Array, inside: NDArray[np.bool_]) -> 
 
 def _spread(deviations: Array, models: int) -> Array:
     if models >= OWN_SPREAD:
-        return np.maximum(np.sqrt(np.nanmean(deviations**2, 0)), LEAST_SPREAD)
-    return np.full(deviations.shape[1], max(float(np.sqrt(np.nanmean(deviations**2))), LEAST_SPREAD))
+        own: Array = np.maximum(np.sqrt(np.nanmean(deviations**2, 0)), LEAST_SPREAD)
+        return own
+    shared: Array = np.full(deviations.shape[1], max(float(np.sqrt(np.nanmean(deviations**2))), LEAST_SPREAD))
+    return shared
 
 
 def _log_normal(value: Array, mean: Array, spread: Array) -> Array:
