@@ -15,9 +15,10 @@ GUIDES = {"check": "robustness.md", "leak": "leakage.md"}
 @click.command(epilog="Example: guardapp check check.yaml --out attack")
 @click.argument("spec", type=click.Path(path_type=Path), metavar="SPEC.yaml")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="A folder that does not exist yet.")
+@click.option("--trust-sha256", metavar="HEX", help="Let the model's Python file run, if this is its hash.")
 @click.option("--json", "as_json", is_flag=True, help="Print report.json on stdout.")
 @click.pass_context
-def check(ctx: click.Context, spec: Path, out: Path, as_json: bool) -> None:
+def check(ctx: click.Context, spec: Path, out: Path, trust_sha256: str | None, as_json: bool) -> None:
     """Attack a model within bounds and measure how often it stays right.
 
     SPEC.yaml names the model, the labelled examples, the norm and the strengths; docs/robustness.md shows one.
@@ -27,7 +28,7 @@ def check(ctx: click.Context, spec: Path, out: Path, as_json: bool) -> None:
     from guardapp.cli.single import run_single
     from guardapp.jobs.specs import parse
 
-    result = run_single(parse(read(spec), base=spec.absolute().parent), out, as_json=as_json)
+    result = run_single(parse(trusting(read(spec), trust_sha256), base=spec.absolute().parent), out, as_json=as_json)
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False, indent=2))
@@ -61,6 +62,12 @@ def read(path: Path, kind: str = "check") -> dict[str, Any]:
         f"Write it as docs/{GUIDES[kind]} shows.",
         "check.spec",
     )
+
+
+def trusting(fields: dict[str, Any], sha256: str | None) -> dict[str, Any]:
+    """The fields with the hash of a trusted Python file in them."""
+    model = fields.get("model")
+    return {**fields, "model": {**model, "trust_sha256": sha256}} if sha256 and isinstance(model, dict) else fields
 
 
 def lines(report: dict[str, Any], out: Path) -> list[str]:

@@ -12,19 +12,22 @@ import click
 @click.command(epilog="Example: guardapp leak leak.yaml --out leakage")
 @click.argument("spec", type=click.Path(path_type=Path), metavar="SPEC.yaml")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="A folder that does not exist yet.")
+@click.option("--trust-sha256", metavar="HEX", help="Let the model's Python file run, if this is its hash.")
 @click.option("--json", "as_json", is_flag=True, help="Print report.json on stdout.")
 @click.pass_context
-def leak(ctx: click.Context, spec: Path, out: Path, as_json: bool) -> None:
+def leak(ctx: click.Context, spec: Path, out: Path, trust_sha256: str | None, as_json: bool) -> None:
     """Try to tell a model's training examples from others.
 
     SPEC.yaml names the model, examples that it was trained on and others that it was not; docs/leakage.md shows one.
     OUT gets report.html, report.json and every score. The exit code is 1 when the attack contradicts a promised ε.
     """
-    from guardapp.cli.check import read
+    from guardapp.cli.check import read, trusting
     from guardapp.cli.single import run_single
     from guardapp.jobs.specs import parse
 
-    result = run_single(parse(read(spec, "leak"), base=spec.absolute().parent), out, as_json=as_json)
+    result = run_single(
+        parse(trusting(read(spec, "leak"), trust_sha256), base=spec.absolute().parent), out, as_json=as_json
+    )
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False, indent=2))

@@ -153,6 +153,7 @@ def facts(spec: CheckSpec, subject: Subject, victim: Victim, threads: int) -> di
     return {
         "model": source.name,
         "architecture": subject.model.card.architecture,
+        "notes": list(subject.model.notes),
         "classes": list(subject.data.classes),
         "data_fingerprint": subject.data.fingerprint,
         "budget": spec.budget,

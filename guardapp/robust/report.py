@@ -94,6 +94,7 @@ def _meaning(report: Report, findings: Findings) -> None:
             "An example that breaks at one strength counts as broken at every larger one.",
             "The intervals hold for examples drawn like these; other data may fare worse.",
             "The attacker knows the model. Nothing is said about training data, backdoors or other kinds of change.",
+            *findings.facts.get("notes", []),
         ]
     )
 

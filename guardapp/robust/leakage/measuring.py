@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from guardapp.errors import GuardError
 from guardapp.formats.datasets import Dataset, DataSpec, load_dataset
 from guardapp.formats.device import choose_threads
+from guardapp.formats.foreign_models import is_foreign
 from guardapp.formats.models import LoadedModel, build, load_model
 from guardapp.progress import Progress
 from guardapp.robust.leakage.auditing import Audit, audit
@@ -167,7 +168,12 @@ def measure(spec: LeakSpec, out: Path, progress: Progress) -> LeakFindings:
         references=spec.references,
         claim=claim,
         cpu_seconds=time.process_time() - started,
-        facts={"architecture": model.card.architecture, "seed": spec.seed, "torch": torch.__version__},
+        facts={
+            "architecture": model.card.architecture,
+            "seed": spec.seed,
+            "notes": list(model.notes),
+            "torch": torch.__version__,
+        },
     )
     with progress.stage("Writing the report"):
         write(findings, pool.index, spec.model_dump(mode="json", exclude_defaults=True), out, progress)
@@ -177,7 +183,7 @@ def measure(spec: LeakSpec, out: Path, progress: Progress) -> LeakFindings:
 def _load(source: ModelSource, data: DataSpec) -> LoadedModel:
     place = source.job or source.weights
     assert place is not None
-    if source.architecture is None:
+    if source.architecture is None and not is_foreign(place):
         return load_model(place)
     known = load_dataset(data)
     return load_model(
@@ -186,6 +192,7 @@ def _load(source: ModelSource, data: DataSpec) -> LoadedModel:
         options=source.options,
         input_shape=known.input_shape,
         classes=list(known.classes),
+        trust_sha256=source.trust_sha256,
     )
 
 
@@ -245,6 +252,13 @@ def _references(
     if not spec.references:
         return [], masks
     card, found = model.card, []
+    if card.architecture == "foreign":
+        raise GuardError(
+            "No reference models can be fitted",
+            "how to build an untrained model of this kind is not known from its file",
+            "Set references to 0, or name a built-in architecture.",
+            "leak.references",
+        )
     sample = pool.x[: spec.fit.batch], pool.y[: spec.fit.batch]
     trial = build(card.architecture, card.options, card.input_shape, len(card.classes))
     choose_threads(lambda: fit(trial, *sample, epochs=1, batch=spec.fit.batch, learning_rate=1e-9, seed=0))
