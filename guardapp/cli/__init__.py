@@ -41,6 +41,7 @@ COMMANDS = {
     "budget": "guardapp.cli.budget:budget",
     "audit": "guardapp.cli.audit:audit",
     "check": "guardapp.cli.check:check",
+    "leak": "guardapp.cli.leak:leak",
 }
 """Command name to where it lives, in the order of `--help`."""
 

@@ -9,14 +9,16 @@ from typing import Any
 import click
 
 MAX_SPEC_BYTES = 1 << 20
+GUIDES = {"check": "robustness.md", "leak": "leakage.md"}
 
 
 @click.command(epilog="Example: guardapp check check.yaml --out attack")
 @click.argument("spec", type=click.Path(path_type=Path), metavar="SPEC.yaml")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="A folder that does not exist yet.")
+@click.option("--trust-sha256", metavar="HEX", help="Let the model's Python file run, if this is its hash.")
 @click.option("--json", "as_json", is_flag=True, help="Print report.json on stdout.")
 @click.pass_context
-def check(ctx: click.Context, spec: Path, out: Path, as_json: bool) -> None:
+def check(ctx: click.Context, spec: Path, out: Path, trust_sha256: str | None, as_json: bool) -> None:
     """Attack a model within bounds and measure how often it stays right.
 
     SPEC.yaml names the model, the labelled examples, the norm and the strengths; docs/robustness.md shows one.
@@ -26,7 +28,7 @@ def check(ctx: click.Context, spec: Path, out: Path, as_json: bool) -> None:
     from guardapp.cli.single import run_single
     from guardapp.jobs.specs import parse
 
-    result = run_single(parse(read(spec), base=spec.absolute().parent), out, as_json=as_json)
+    result = run_single(parse(trusting(read(spec), trust_sha256), base=spec.absolute().parent), out, as_json=as_json)
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False, indent=2))
@@ -36,8 +38,8 @@ def check(ctx: click.Context, spec: Path, out: Path, as_json: bool) -> None:
         ctx.exit(1)
 
 
-def read(path: Path) -> dict[str, Any]:
-    """The fields of a check's YAML file; raises GuardError `check.spec` when it is none."""
+def read(path: Path, kind: str = "check") -> dict[str, Any]:
+    """The fields of the YAML file of a job of that kind; raises GuardError `check.spec` when it is none."""
     import yaml
 
     from guardapp.errors import GuardError, from_os_error
@@ -52,14 +54,20 @@ def read(path: Path) -> dict[str, Any]:
         fields = None if reason else yaml.safe_load(content)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
         reason, fields = "it is not well-formed YAML", None
-    if isinstance(fields, dict) and fields.get("kind", "check") == "check":
-        return {"kind": "check", **{str(name): value for name, value in fields.items()}}
+    if isinstance(fields, dict) and fields.get("kind", kind) == kind:
+        return {"kind": kind, **{str(name): value for name, value in fields.items()}}
     raise GuardError(
         f"{path.name} does not describe a check",
-        reason or "it holds something else than the fields of one job of kind “check”",
-        "Write it as docs/robustness.md shows.",
+        reason or f"it holds something else than the fields of one job of kind “{kind}”",
+        f"Write it as docs/{GUIDES[kind]} shows.",
         "check.spec",
     )
+
+
+def trusting(fields: dict[str, Any], sha256: str | None) -> dict[str, Any]:
+    """The fields with the hash of a trusted Python file in them."""
+    model = fields.get("model")
+    return {**fields, "model": {**model, "trust_sha256": sha256}} if sha256 and isinstance(model, dict) else fields
 
 
 def lines(report: dict[str, Any], out: Path) -> list[str]:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from guardapp.errors import GuardError
 from guardapp.formats.encoding import TableSchema
+from guardapp.formats.foreign_models import is_foreign, load_foreign
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,7 +25,7 @@ CARD = "model.json"
 MAX_PARAMETERS = 500_000_000
 MAX_CARD_BYTES = 4 << 20
 
-Architecture = Literal["logistic", "mlp", "cnn", "features-linear"]
+Architecture = Literal["logistic", "mlp", "cnn", "features-linear", "foreign"]
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "logistic": {"numbers": [], "knots": 0},
     "mlp": {"hidden": [64], "numbers": [], "knots": 0},
@@ -70,10 +71,14 @@ class ModelCard(BaseModel):
 
 
 class LoadedModel(NamedTuple):
-    """module: in eval mode on the CPU, mapping (n, *card.input_shape) to (n, classes) logits."""
+    """module: in eval mode on the CPU, mapping (n, *card.input_shape) to (n, classes) logits.
+
+    notes: what the user should know about the file, as sentences
+    """
 
     module: nn.Module
     card: ModelCard
+    notes: tuple[str, ...] = ()
 
 
 def complete_options(architecture: str, options: dict[str, Any], input_shape: tuple[int, ...]) -> dict[str, Any]:
@@ -225,13 +230,20 @@ def load_model(
     options: dict[str, Any] | None = None,
     input_shape: tuple[int, ...] | None = None,
     classes: list[str] | None = None,
+    trust_sha256: str | None = None,
 ) -> LoadedModel:
-    """Load a model from a folder with its card, or from a safetensors file.
+    """Load a model from a folder with its card, from a safetensors file, or from a file of another program.
 
     source: the folder of a finished training, or a safetensors file. Beside a file, `model.json` is used when it is
     there and no `architecture` is named; otherwise `architecture`, `input_shape` and `classes` are needed.
+    trust_sha256: the hash of a Python file that may run; see `foreign_models`, which also knows the other files.
     Raises GuardError when something is missing, the weights do not fit, or a weight is not a finite number.
     """
+    if architecture is None and is_foreign(source) and input_shape is not None and classes is not None:
+        foreign = load_foreign(source, trust_sha256=trust_sha256)
+        kind: Literal["image", "table"] = "image" if len(input_shape) == 3 else "table"
+        known = ModelCard(architecture="foreign", input=kind, input_shape=input_shape, classes=classes)
+        return LoadedModel(foreign.module, known, foreign.notes)
     weights = source / WEIGHTS if source.is_dir() else source
     if architecture is None:
         card = read_card(weights.parent / CARD)

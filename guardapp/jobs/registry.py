@@ -20,6 +20,7 @@ KINDS = {
     "tables": "guardapp.deid.related.job",
     "train": "guardapp.train.job",
     "check": "guardapp.robust.job",
+    "leak": "guardapp.robust.leakage.job",
     "seal": "guardapp.seal.job",
     "open": "guardapp.seal.open_job",
     "verify": "guardapp.seal.verify_job",

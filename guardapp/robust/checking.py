@@ -17,6 +17,7 @@ from guardapp.formats.device import choose_device, choose_threads
 from guardapp.progress import Progress
 from guardapp.robust import losses
 from guardapp.robust.cascade import passes
+from guardapp.robust.certify.accuracy import Certified, certify
 from guardapp.robust.evaluator import UNBROKEN, Evaluator, StrengthRecord
 from guardapp.robust.findings import Damage, Findings
 from guardapp.robust.flags import Measured, judge
@@ -57,6 +58,7 @@ def check(spec: CheckSpec, out: Path, progress: Progress) -> Findings:
         )
     progress.metric("robust_accuracy", 0.0, evaluator.clean.value)
     curve = attack(spec, evaluator, progress)
+    certified = prove(spec, subject, progress)
     damage = stress(spec, subject, victim, progress)
     with progress.stage("Doubting the result"):
         checks = check_itself(evaluator, spec.strengths)
@@ -73,6 +75,7 @@ def check(spec: CheckSpec, out: Path, progress: Progress) -> Findings:
             worst=write_worst(evaluator, spec.strengths, list(subject.data.classes), index, out),
             cpu_seconds=time.process_time() - started,
             facts=facts(spec, subject, victim, threads),
+            certified=certified,
         )
         write(findings, evaluator, spec, subject, out, progress)
     return findings
@@ -109,6 +112,23 @@ def attack(spec: CheckSpec, evaluator: Evaluator, progress: Progress) -> list[St
     return curve
 
 
+def prove(spec: CheckSpec, subject: Subject, progress: Progress) -> Certified | None:
+    """The examples on which no attack can succeed; None where this is not wanted."""
+    if spec.certify == "off":
+        return None
+    with progress.stage("Proving what no attack can do", total=1.0) as stage:
+        return certify(
+            subject.model.module,
+            subject.x,
+            subject.y,
+            spec.norm,
+            spec.strengths,
+            mutable=subject.mutable,
+            told=stage.reach,
+            checkpoint=progress.checkpoint,
+        )
+
+
 def stress(spec: CheckSpec, subject: Subject, victim: Victim, progress: Progress) -> list[Damage]:
     generator = torch.Generator().manual_seed(spec.seed)
     rates = spec.missing if subject.missing is not None else []
@@ -133,6 +153,7 @@ def facts(spec: CheckSpec, subject: Subject, victim: Victim, threads: int) -> di
     return {
         "model": source.name,
         "architecture": subject.model.card.architecture,
+        "notes": list(subject.model.notes),
         "classes": list(subject.data.classes),
         "data_fingerprint": subject.data.fingerprint,
         "budget": spec.budget,

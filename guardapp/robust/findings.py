@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from guardapp.robust.certify.accuracy import Certified
 from guardapp.robust.evaluator import StrengthRecord
 from guardapp.robust.flags import Flag, percent
-from guardapp.robust.intervals import Share
+from guardapp.robust.intervals import Share, share
 from guardapp.robust.pictures import Pair
 from guardapp.robust.threat import Norm
 
@@ -24,6 +25,7 @@ class Findings(NamedTuple):
 
     unit:  what an example is called: "images" or "rows"
     facts: how it was measured: model, data, budget, seed, device, threads, versions
+    certified: None where no bound was wanted
     """
 
     norm: Norm
@@ -35,6 +37,13 @@ class Findings(NamedTuple):
     worst: list[Pair]
     cpu_seconds: float
     facts: dict[str, Any]
+    certified: Certified | None = None
+
+    def proved(self, strength: float) -> Share | None:
+        """On how many examples no attack can succeed; None where no bound is known."""
+        if self.certified is None or strength not in self.certified.proved:
+            return None
+        return share(int(self.certified.proved[strength].sum()), self.clean.total)
 
     @property
     def red(self) -> list[Flag]:
@@ -64,7 +73,8 @@ class Findings(NamedTuple):
             "unit": self.unit,
             "clean_accuracy": self.clean.value,
             "clean_interval": [self.clean.low, self.clean.high],
-            "curve": [_point(point) for point in self.curve],
+            "curve": [_point(point, self.proved(point.strength)) for point in self.curve],
+            "certified_unavailable": None if self.certified is None else self.certified.unavailable or None,
             "damage": [
                 {"kind": damage.kind, "level": damage.level, "accuracy": damage.right.value}
                 | {"low": damage.right.low, "high": damage.right.high}
@@ -78,14 +88,14 @@ class Findings(NamedTuple):
         }
 
 
-def _point(point: StrengthRecord) -> dict[str, Any]:
-    """certified_accuracy is null: no certified bound was computed, which is not the same as a bound of 0."""
+def _point(point: StrengthRecord, proved: Share | None) -> dict[str, Any]:
+    """certified_accuracy is null where no bound is known, which is not the same as a bound of 0."""
     return {
         "strength": point.strength,
         "robust_accuracy": point.robust.value,
         "low": point.robust.low,
         "high": point.robust.high,
-        "certified_accuracy": None,
+        "certified_accuracy": None if proved is None else proved.value,
         "single_step_accuracy": point.single_step.value,
         "single_step_interval": [point.single_step.low, point.single_step.high],
         "unconfirmed": point.unconfirmed,

@@ -22,9 +22,12 @@ class ModelSource(Part):
     """The model to check: the folder of a finished training, or weights with a built-in architecture."""
 
     job: InputPath | None = Field(None, description="The folder of a finished training.")
-    weights: InputPath | None = Field(None, description="A safetensors file.")
+    weights: InputPath | None = Field(None, description="A safetensors, .pt2, TorchScript or Python file.")
     architecture: str | None = Field(None, description="Its built-in architecture, if no card lies beside it.")
     options: dict[str, Any] = Field(default_factory=dict, description="The architecture's options.")
+    trust_sha256: str | None = Field(
+        None, pattern="^[0-9a-fA-F]{64}$", description="The hash of a Python file that you have read and trust to run."
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> ModelSource:
@@ -50,6 +53,9 @@ class CheckSpec(Spec, kind="check"):
         description="Largest changes, in units of the data's range: for linf 0.1 is 10 % of the range of each value.",
     )
     budget: Literal["quick", "standard", "reference"] = Field("standard", description="How long the attacks search.")
+    certify: Literal["crown", "off"] = Field(
+        "crown", description="Whether to prove, where the layers allow it, on how many examples no attack can succeed."
+    )
     change: Literal["numbers", "all"] = Field(
         "numbers", description="Which columns of a table an attacker may change; images may always change everywhere."
     )

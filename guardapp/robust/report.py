@@ -7,6 +7,7 @@ from typing import Any
 
 from guardapp.reports import Curve, Figure, Plot, Report, Words
 from guardapp.reports.words import Level
+from guardapp.robust.evaluator import StrengthRecord
 from guardapp.robust.findings import Findings, norm_name
 from guardapp.robust.flags import percent
 from guardapp.robust.intervals import Share
@@ -93,6 +94,7 @@ def _meaning(report: Report, findings: Findings) -> None:
             "An example that breaks at one strength counts as broken at every larger one.",
             "The intervals hold for examples drawn like these; other data may fare worse.",
             "The attacker knows the model. Nothing is said about training data, backdoors or other kinds of change.",
+            *findings.facts.get("notes", []),
         ]
     )
 
@@ -110,21 +112,52 @@ def _curve(report: Report, findings: Findings) -> None:
             [right.value for right in robust],
             band=([right.low for right in robust], [right.high for right in robust]),
         ),
+        *_proved(findings, xs),
         Curve("one gradient step", xs, [right.value for right in single]),
     ]
     axis = f"strength of the attack, {norm_name(findings.norm)}"
     report.plot(Plot("Share of right answers", axis, "right answers", curves, y_range=(0.0, 1.0), percent=True))
-    rows = [["0", *_row(clean), percent(clean.value), Words("not available")]]
+    rows = [["0", *_row(clean), percent(clean.value), percent(clean.value)]]
     for point in points:
         rows.append(
-            [f"{point.strength:g}", *_row(point.robust), percent(point.single_step.value), Words("not available")]
+            [
+                f"{point.strength:g}",
+                *_row(point.robust),
+                percent(point.single_step.value),
+                _proved_cell(findings, point),
+            ]
         )
     columns = ["Strength", "All attacks", "Low", "High", "One gradient step", "Certified"]
     report.table(columns, rows, numeric=range(6))
+    _proof(report, findings)
+
+
+def _proved_cell(findings: Findings, point: StrengthRecord) -> str | Words:
+    right = findings.proved(point.strength)
+    return Words("not available") if right is None else percent(right.value)
 
 
 def _row(right: Share) -> list[str]:
     return [percent(right.value), percent(right.low), percent(right.high)]
+
+
+def _proved(findings: Findings, xs: list[float]) -> list[Curve]:
+    """The certified curve, which starts at the clean accuracy; none where no bound is known."""
+    proved = [findings.proved(strength) for strength in xs[1:]]
+    known = [right.value for right in proved if right is not None]
+    return [Curve("proved", xs, [findings.clean.value, *known], style="dash-dot")] if len(known) == len(proved) else []
+
+
+def _proof(report: Report, findings: Findings) -> None:
+    if findings.certified is None:
+        return
+    if findings.certified.unavailable:
+        report.paragraph(f"Nothing could be proved about this model, because {findings.certified.unavailable}.")
+        return
+    report.paragraph(
+        "On the proved share no attack within the strength can succeed (linear bounds, CROWN); the truth lies between "
+        "it and the share that the attacks left."
+    )
 
 
 def _damage(report: Report, findings: Findings) -> None:

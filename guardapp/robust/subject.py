@@ -11,6 +11,7 @@ from torch import Tensor
 from guardapp.errors import GuardError
 from guardapp.formats.datasets import Dataset, load_dataset
 from guardapp.formats.encoding import NumberColumn
+from guardapp.formats.foreign_models import is_foreign
 from guardapp.formats.models import LoadedModel, load_model
 from guardapp.robust.stress import Missing
 
@@ -36,7 +37,7 @@ def load(spec: CheckSpec) -> Subject:
     """The model, and a random choice of the examples: an interval means nothing for the first rows of a sorted file."""
     folder_or_file = spec.model.job or spec.model.weights
     assert folder_or_file is not None
-    if spec.model.architecture is None:
+    if spec.model.architecture is None and not is_foreign(folder_or_file):
         model = load_model(folder_or_file)
         data = load_dataset(
             spec.data.model_copy(update={"limit": None}), encoding=model.card.encoding, classes=model.card.classes
@@ -50,6 +51,7 @@ def load(spec: CheckSpec) -> Subject:
             options=spec.model.options,
             input_shape=data.input_shape,
             classes=list(data.classes),
+            trust_sha256=spec.model.trust_sha256,
         )
     limit = spec.data.limit or DEFAULT_LIMIT
     if len(data) > limit:

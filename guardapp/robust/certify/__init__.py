@@ -1,0 +1,1 @@
+"""What no attack within bounds can ever do: proved lower bounds on robust accuracy."""
