@@ -223,13 +223,13 @@ def _session(spec: TrainSpec, data: Dataset, held: Any, current: Run, progress: 
     model = build(plan.architecture, options, data.input_shape, len(data.classes)).to(device)
     check_admissible(model, data.input_shape)
     features, trained = features_first(model)
-    x, y = torch.from_numpy(data.x), torch.from_numpy(data.y)
+    mask, y = torch.from_numpy(held), torch.from_numpy(data.y)
+    inputs = [torch.from_numpy(data.x)[part] for part in (~mask, mask)]
     if features is not None:
-        with progress.stage("Computing features", total=len(x)) as stage:
-            x = through_features(features.to("cpu"), x, stage.advance)
+        with progress.stage("Computing features", total=len(y)) as stage:
+            inputs = [through_features(features.to("cpu"), x, stage.advance) for x in inputs]
             features.to(device)
-    mask = torch.from_numpy(held)
-    sample = torch.zeros(min(plan.batch, 64), *x.shape[1:], device=device)
+    sample = torch.zeros(min(plan.batch, 64), *inputs[0].shape[1:], device=device)
     labels = torch.zeros(len(sample), dtype=torch.int64, device=device)
     if device == "cpu":
         trial = Clipper(trained)
@@ -245,8 +245,8 @@ def _session(spec: TrainSpec, data: Dataset, held: Any, current: Run, progress: 
     session = Session(
         plan,
         trained,
-        Examples(x[~mask].to(device), y[~mask].to(device)),
-        Examples(x[mask].to(device), y[mask].to(device)),
+        Examples(inputs[0].to(device), y[~mask].to(device)),
+        Examples(inputs[1].to(device), y[mask].to(device)),
         progress,
         charge=charge,
         folder=progress.resume_folder,

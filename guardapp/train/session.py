@@ -25,9 +25,10 @@ from guardapp.train.release import adapted, noisy_mean, noisy_number
 from guardapp.train.state import Saved, read_state, write_state
 from guardapp.train.views import shifted
 
-PHYSICAL = {"cnn": 256}
+PHYSICAL = {"cnn": 256, "wide-resnet": 64}
 DEFAULT_PHYSICAL = 4096
-"""Examples in memory at a time. Small chunks of convolutions stay in the cache (measured: 256 is best on CPUs)."""
+FEATURED = 200
+"""Examples in memory at a time, in training and while fixed features are computed. Small chunks of convolutions stay in the cache (measured: 256 is best on CPUs)."""
 MEASUREMENTS = 25
 """How often the held-back rows are measured during a run; with at most `MEASURED_ROWS` of them until the end."""
 MEASURED_ROWS = 2000
@@ -308,9 +309,14 @@ def features_first(model: nn.Module) -> tuple[nn.Module | None, nn.Module]:
 
 @torch.no_grad()
 def through_features(features: nn.Module, x: Tensor, advance: Callable[[int], None]) -> Tensor:
-    """The fixed features of every row, computed once; `advance` is told of each piece."""
-    pieces = []
-    for start in range(0, len(x), 500):
-        pieces.append(features(x[start : start + 500]))
-        advance(min(500, len(x) - start))
-    return torch.cat(pieces) if pieces else features(x)
+    """The fixed features of every row, computed once; `advance` is told of each piece.
+
+    They are written into one tensor as they come: there may be many times as many as there are pixels.
+    """
+    first = features(x[:1])
+    out = torch.empty(len(x), *first.shape[1:], dtype=first.dtype, device=first.device)
+    for start in range(0, len(x), FEATURED):
+        part = x[start : start + FEATURED]
+        out[start : start + FEATURED] = features(part)
+        advance(len(part))
+    return out
