@@ -300,10 +300,18 @@ class Session:
 
 
 def features_first(model: nn.Module) -> tuple[nn.Module | None, nn.Module]:
-    """(fixed features, what is trained after them); (None, model) for a model without such a split."""
+    """(fixed features, what is trained after them); (None, model) for a model without such a split.
+
+    Fixed are features without weights, and all that stands before the only layer that is trained.
+    """
     features, head = getattr(model, "features", None), getattr(model, "head", None)
     if isinstance(features, nn.Module) and isinstance(head, nn.Module) and not list(features.parameters()):
         return features, head
+    if isinstance(model, nn.Sequential):
+        before, last = model[:-1], model[-1]
+        weights = list(before.parameters())
+        if weights and not any(weight.requires_grad for weight in weights):
+            return before, last
     return None, model
 
 
