@@ -10,8 +10,9 @@ import math
 from typing import Any, Literal, NamedTuple
 
 from guardapp.errors import GuardError
+from guardapp.formats.models import IMAGES_ONLY
 
-Name = Literal["auto", "logistic", "mlp", "cnn", "features-linear"]
+Name = Literal["auto", "logistic", "mlp", "cnn", "features-linear", "scattering-linear", "wide-resnet"]
 
 
 class Recipe(NamedTuple):
@@ -61,8 +62,8 @@ def choose(
     learning_rate: float | None = None,
 ) -> Recipe:
     """The recipe called `name`, with what the user overrides. Raises GuardError `train.recipe` if it does not fit."""
-    architecture = ("features-linear" if shape.kind == "image" else "logistic") if name == "auto" else name
-    if architecture in ("cnn", "features-linear") and shape.kind == "table":
+    architecture = ("scattering-linear" if shape.kind == "image" else "logistic") if name == "auto" else name
+    if architecture in IMAGES_ONLY and shape.kind == "table":
         raise GuardError(
             f"The recipe {architecture} does not fit this data",
             "it is for images, and the data is a table",
@@ -104,4 +105,6 @@ _DEFAULTS: dict[str, tuple[float, int, float, float, Literal["sgd", "adam"]]] = 
     "mlp": (20, 2048, 1.0, 0.5, "sgd"),
     "cnn": (25, 2048, 0.5, 0.003, "adam"),
     "features-linear": (45, 4096, 1.0, 16.0, "sgd"),
+    "scattering-linear": (40, 4096, 0.02, 3200.0, "sgd"),
+    "wide-resnet": (200, 4096, 1.0, 0.4, "sgd"),
 }
