@@ -66,8 +66,7 @@ def prepare(model: nn.Module, classes: int, train: Trained, rank: int) -> None:
         layers = [
             (inner, layer)
             for inner, layer in model.named_modules()
-            if inner != name
-            and (type(layer) is nn.Linear or (isinstance(layer, nn.Conv2d) and _correctable(layer)))
+            if inner != name and (type(layer) is nn.Linear or (isinstance(layer, nn.Conv2d) and _correctable(layer)))
         ]
         if not layers:
             raise GuardError(

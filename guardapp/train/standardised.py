@@ -1,8 +1,8 @@
 """What a call of a standardised convolution contributes to the gradient of its weights.
 
 The weights that multiply are ŵ = c/r, with c = w - mean(w) and r = √(‖c‖² + floor), output channel by output channel.
-If g is a row's gradient with respect to ŵ, its gradient with respect to w is (g - mean(g) - ŵ⟨ŵ, g⟩)/r: a linear map that
-is the same for all rows. So the plain convolution's forms serve, with the flow divided by r, and
+If g is a row's gradient with respect to ŵ, its gradient with respect to w is (g - mean(g) - ŵ⟨ŵ, g⟩)/r: a linear map
+that is the same for all rows. So the plain convolution's forms serve, with the flow divided by r, and
 
     ‖(g - mean(g) - ŵ⟨ŵ, g⟩)/r‖² = (‖g‖² - ⟨e, g⟩² - (2 - ‖ŵ‖²)⟨ŵ, g⟩²)/r²,   e the constant vector of length 1,
 

@@ -1,4 +1,4 @@
-"""How a model is trained can be chosen on the page: clipping in sight, the rest one fold away, all of it in the spec."""
+"""How a model is trained can be chosen on the page: clipping in sight, the rest one fold away, all in the spec."""
 
 from __future__ import annotations
 

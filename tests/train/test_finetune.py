@@ -147,5 +147,3 @@ def test_a_model_that_does_not_fit_is_refused_before_anything_is_charged(
     with pytest.raises(GuardError) as error:
         run(spec_in(folder, **changes), folder / "out", Progress(Silent()))
     assert error.value.code == "train.start"
-
-

@@ -7,6 +7,7 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from guardapp.desktop.i18n import say
 from guardapp.desktop.kit import Button, Choice, Combo, Field, NumberField, Tick
 from guardapp.desktop.theme import tokens
 from guardapp.desktop.training.draft import Draft
@@ -107,6 +108,7 @@ class MethodSettings(QWidget):
             "generator": self.generator,
         }
         self._numbers = {name: getattr(self, name) for name in NUMBERS}
+        say(self.averaging, "none", into="setPlaceholderText")
         for name, shown in (("weight_decay", "0"), ("label_smoothing", "0"), ("views", "1")):
             self._numbers[name].setPlaceholderText(shown)
         self._build()
