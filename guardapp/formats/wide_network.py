@@ -19,7 +19,7 @@ class StandardisedConv2d(nn.Conv2d):
     """
 
     def standardised(self) -> tuple[Tensor, Tensor]:
-        """The weights that multiply, in the shape of `weight`, and the lengths (out, 1, 1, 1) they were divided by."""
+        """The weights that multiply, in the shape of `weight`, and the lengths (out, 1, 1, 1) that divided them."""
         centred = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
         lengths = (centred.square().sum((1, 2, 3), keepdim=True) + VARIANCE_FLOOR).sqrt()
         return centred / lengths, lengths
@@ -29,7 +29,7 @@ class StandardisedConv2d(nn.Conv2d):
 
 
 class WideBlock(nn.Module):
-    """GroupNorm, ReLU and a convolution, twice, beside the input as it is (or, where the shape changes, a 1×1 of it)."""
+    """GroupNorm, ReLU and a convolution, twice, beside the input (where the shape changes, a 1×1 convolution of it)."""
 
     def __init__(self, channels: int, out: int, stride: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Going on from a trained model: all of its weights, its last layer alone, or small corrections of low rank beside them.
+"""Going on from a trained model: all of its weights, its last layer alone, or corrections of low rank beside them.
 
 LoRA (Hu et al., arXiv 2106.09685): a frozen weight W gets a learnt correction U·D of rank r beside it. Noise is then
 added to r · (in + out) numbers instead of in · out. After the training the correction is added to W, so the model that
@@ -71,7 +71,7 @@ def prepare(model: nn.Module, classes: int, train: Trained, rank: int) -> None:
         if not layers:
             raise GuardError(
                 "The training cannot start from this model",
-                "it has no linear layer or plain convolution before its last layer that a correction could stand beside",
+                "no linear layer or plain convolution stands before its last layer, so there is nothing to correct",
                 "Choose start.train: last, or all.",
                 "train.start",
             )

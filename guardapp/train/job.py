@@ -22,7 +22,7 @@ from guardapp.train.method import Method
 from guardapp.train.plan import Plan, Privacy, make_plan, public_examples
 from guardapp.train.recipes import Name, Shape, choose, table_options
 from guardapp.train.report import write_metrics, write_report
-from guardapp.train.start import Start
+from guardapp.train.start import Start, Stop
 from guardapp.train.state import Run, read_run, write_run
 from guardapp.train.statement import NO_GUARANTEE, state
 
@@ -47,6 +47,7 @@ class TrainSpec(Spec, kind="train"):
     learning_rate: float | None = Field(None, gt=0, le=1e6)
     max_examples: int | None = Field(None, ge=1, description="Expected rows of a training without privacy.")
     start: Start | None = Field(None, description="Go on from a trained model instead of from chance.")
+    stop: Stop | None = Field(None, description="Stop early by public data; all planned steps are charged.")
     method: Method = Field(default_factory=Method, description="Clipping, optimizer and noise, beyond the recipe.")
 
     @model_validator(mode="after")
@@ -269,6 +270,15 @@ def _session(spec: TrainSpec, data: Dataset, held: Any, current: Run, progress: 
         charge=charge,
         folder=progress.resume_folder,
     )
+    if spec.stop is not None:
+        from guardapp.train.stopping import PublicWatch
+
+        public = spec.stop.load(data)
+        shown = torch.from_numpy(public.x)
+        if features is not None:
+            shown = through_features(features.to("cpu"), shown, lambda _: progress.checkpoint())
+            features.to(device)
+        session.watch = PublicWatch(shown.to(device), torch.from_numpy(public.y).to(device), spec.stop.patience)
     return session, model
 
 

@@ -1,7 +1,7 @@
 """From a tapped call of a layer to what it contributes to each of the layer's trained parameters.
 
-Linear, Conv1d, Conv2d (with standardised weights as well), Embedding and the norms that treat each example by itself have closed forms; every other layer
-without trained layers inside it takes `torch.func.vmap` of its own backward pass alone.
+Linear, Conv1d, Conv2d (with standardised weights too), Embedding and the norms that treat each example by itself have
+closed forms; every other layer without trained layers inside it takes `torch.func.vmap` of its own backward pass alone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a training starts from, if not from chance: a model that was trained before. No torch here."""
+"""What a training starts from, if not from chance, and the public data that says when it stops. No torch here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from guardapp.errors import GuardError
-from guardapp.formats.datasets import Dataset
+from guardapp.formats.datasets import Dataset, DataSpec, load_dataset
 from guardapp.formats.models import CARD, WEIGHTS, ModelCard, read_card
 from guardapp.spec import InputPath, Part
 
@@ -68,6 +68,32 @@ class Start(Part):
                     "Use the columns of the schema that the model was trained with.",
                 )
         return card
+
+
+class Stop(Part):
+    """Stop early when the loss on public data no longer falls, and keep the weights that were best there."""
+
+    data: DataSpec = Field(description="Labelled examples that are public; none of the private rows.")
+    patience: int = Field(5, ge=1, le=1000, description="Checks, about 50 in a run, without a smaller loss.")
+
+    def load(self, private: Dataset) -> Dataset:
+        """The public examples, encoded as the private ones. Raises GuardError `train.public` if they do not fit."""
+        found = load_dataset(self.data, encoding=private.schema, classes=private.classes)
+        if found.fingerprint == private.fingerprint:
+            raise GuardError(
+                "The public data for stopping early is the private data itself",
+                "its rows are the same",
+                "Choose other data, which is public.",
+                "train.public",
+            )
+        if found.input_shape != private.input_shape or tuple(found.classes) != tuple(private.classes):
+            raise GuardError(
+                "The public data for stopping early does not fit the private data",
+                "its examples have another shape or other classes",
+                "Choose data of the same kind, with the same columns and classes.",
+                "train.public",
+            )
+        return found
 
 
 def _refusal(why: str, next: str) -> GuardError:
