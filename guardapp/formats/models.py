@@ -139,7 +139,7 @@ def _fits(name: str, value: Any, default: Any, input_shape: tuple[int, ...]) -> 
     if name == "depth":
         return values[0] in DEPTHS
     if name == "orientations":
-        return 2 <= values[0] <= MAX_ORIENTATIONS
+        return bool(2 <= values[0] <= MAX_ORIENTATIONS)
     if name == "numbers":
         features = input_shape[0] if len(input_shape) == 1 else 0
         return len(set(values)) == len(values) and all(0 <= v < features for v in values)

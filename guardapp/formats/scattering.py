@@ -41,7 +41,7 @@ class Scattering(nn.Module):
     in: (n, channels, height, width), height and width ≥ 16; out: (n, `size`)
     """
 
-    def __init__(self, shape: tuple[int, int, int], *, orientations: int = 8, group: int = 3) -> None:
+    def __init__(self, shape: tuple[int, int, int], *, orientations: int = 8, group: int = 9) -> None:
         super().__init__()
         slant = 4 / orientations
         for octave in range(OCTAVES):
@@ -63,7 +63,7 @@ class Scattering(nn.Module):
         fine = self._modulus(single, self.waves0, 1)
         coarse = self._modulus(single, self.waves1, 2)
         twice = self._modulus(fine.flatten(0, 1)[:, None], self.waves1, 2)
-        twice = twice.view(len(single), -1, *twice.shape[2:])
+        twice = twice.view(len(single), self.orientations**2, *twice.shape[2:])
         found = torch.cat(
             [
                 self._averaged(single, self.average, 4),
@@ -73,7 +73,7 @@ class Scattering(nn.Module):
             ],
             1,
         )
-        found = found.view(len(x), -1, *found.shape[2:])
+        found = found.view(len(x), self.maps, *found.shape[2:])
         normal = F.group_norm(found, self.groups, eps=STILL)
         return normal.flatten(1) / math.sqrt(math.prod(normal.shape[1:]))
 
@@ -111,8 +111,9 @@ def _morlet(octave: int, angle: float, slant: float) -> Tensor:
     along, across = x * math.cos(angle) + y * math.sin(angle), y * math.cos(angle) - x * math.sin(angle)
     envelope = torch.exp(-(along**2 + (slant * across) ** 2) / (2 * deviation**2))
     wave = envelope * torch.exp(1j * FREQUENCY / 2**octave * along)
-    wave = wave - envelope * (wave.sum() / envelope.sum())
-    return wave * slant / (2 * math.pi * deviation**2)
+    blind: Tensor = wave - envelope * (wave.sum() / envelope.sum())
+    scaled: Tensor = blind * slant / (2 * math.pi * deviation**2)
+    return scaled
 
 
 def _gaussian(deviation: float) -> Tensor:

@@ -25,7 +25,8 @@ class StandardisedConv2d(nn.Conv2d):
         return centred / lengths, lengths
 
     def forward(self, x: Tensor) -> Tensor:
-        return self._conv_forward(x, self.standardised()[0], self.bias)
+        out: Tensor = self._conv_forward(x, self.standardised()[0], self.bias)
+        return out
 
 
 class WideBlock(nn.Module):

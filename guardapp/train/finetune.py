@@ -22,18 +22,25 @@ class LowRank(nn.Module):
         self.base = base.requires_grad_(False)
         self.down: nn.Linear | nn.Conv2d
         self.up: nn.Linear | nn.Conv2d
-        like = {"device": base.weight.device, "dtype": base.weight.dtype}
         if isinstance(base, nn.Linear):
             rank = min(rank, base.in_features, base.out_features)
-            self.down = nn.Linear(base.in_features, rank, bias=False, **like)
-            self.up = nn.Linear(rank, base.out_features, bias=False, **like)
+            self.down = nn.Linear(base.in_features, rank, bias=False)
+            self.up = nn.Linear(rank, base.out_features, bias=False)
         else:
             rank = min(rank, base.in_channels, base.out_channels)
             self.down = nn.Conv2d(
-                base.in_channels, rank, base.kernel_size, base.stride, base.padding, base.dilation, bias=False,
-                padding_mode=base.padding_mode, **like,
-            )  # fmt: skip
-            self.up = nn.Conv2d(rank, base.out_channels, 1, bias=False, **like)
+                base.in_channels,
+                rank,
+                base.kernel_size,  # type: ignore[arg-type]
+                base.stride,  # type: ignore[arg-type]
+                base.padding,  # type: ignore[arg-type]
+                base.dilation,  # type: ignore[arg-type]
+                bias=False,
+                padding_mode=base.padding_mode,
+            )
+            self.up = nn.Conv2d(rank, base.out_channels, 1, bias=False)
+        for part in (self.down, self.up):
+            part.to(base.weight.device, base.weight.dtype)
         nn.init.zeros_(self.up.weight)
 
     def forward(self, x: Tensor) -> Tensor:

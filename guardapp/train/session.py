@@ -189,7 +189,7 @@ class Session:
             if self._average is not None:
                 self._average.restore(saved.tensors)
             if self.watch is not None:
-                self.watch.restore(saved.tensors, self._parameters)
+                self.watch.restore(saved.tensors, [p.data for p in self._parameters])
             self.history, self.lost = saved.history, saved.lost
         self.charged = self.charge.reserved if self.charge is not None else (saved.steps if saved else 0)
         self._position = self.charged

@@ -3,8 +3,8 @@
     python -m tests.bench.check_recipes [--seeds 5] [--only MNIST] [--adult adult.data] [--without-privacy]
 
 Reads ../shared/data beside the checkout. Adult with all of its columns is not there: name UCI's `adult.data` to have it
-too. Every seed has its own initialisation and its own split; δ is 1e-5 throughout. The colour pictures are 32 × 32 pieces
-of three photographs, to be told apart; they show that the recipe runs, not how good it is.
+too. Every seed has its own initialisation and its own split; δ is 1e-5 throughout. The colour pictures are 32 × 32
+pieces of three photographs, to be told apart; they show that the recipe runs, not how good it is.
 """
 
 from __future__ import annotations
