@@ -10,6 +10,7 @@ import click
 import yaml
 
 from guardapp.cli import print_json
+from guardapp.cli.train_method import method_options, with_options
 from guardapp.errors import GuardError, from_os_error
 
 MAX_SPEC_BYTES = 4 << 20
@@ -19,6 +20,7 @@ MAX_SPEC_BYTES = 4 << 20
     epilog="""\b
 Example:
   guardapp train train.yaml --out trained
+  guardapp train train.yaml --out other --clipping automatic --optimizer adam --averaging 0.999
   guardapp train --starting-schema adult.csv --label income --out adult.schema.yaml
 """
 )
@@ -32,7 +34,8 @@ Example:
     help="Write a starting schema for this table instead. It is derived from the data, which no guarantee covers.",
 )
 @click.option("--label", help="With --starting-schema: the column to predict.")
-def train(spec: Path | None, out: Path, as_json: bool, table: Path | None, label: str | None) -> None:
+@method_options
+def train(spec: Path | None, out: Path, as_json: bool, table: Path | None, label: str | None, **chosen: Any) -> None:
     """Train a model privately, as SPEC (a train.yaml) says.
 
     Writes model.safetensors with model.json, metrics.csv, statement.json, report.json and report.html into a new
@@ -40,6 +43,8 @@ def train(spec: Path | None, out: Path, as_json: bool, table: Path | None, label
     """
     if (spec is None) == (table is None):
         raise click.UsageError("Give either a SPEC file or --starting-schema TABLE.")
+    if table is not None and any(value not in (None, False) for value in chosen.values()):
+        raise click.UsageError("--starting-schema trains nothing: leave out the options of a training.")
     if table is not None:
         _starting_schema(table, label, out, as_json)
         return
@@ -47,7 +52,8 @@ def train(spec: Path | None, out: Path, as_json: bool, table: Path | None, label
     from guardapp.cli.single import run_single
     from guardapp.jobs.specs import parse
 
-    result = run_single(parse(read(spec), base=spec.absolute().parent), out, as_json=as_json)
+    fields = with_options(read(spec), **chosen)
+    result = run_single(parse(fields, base=spec.absolute().parent), out, as_json=as_json)
     if as_json:
         print_json(json.loads((out / "report.json").read_text(encoding="utf-8")))
         return

@@ -12,6 +12,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from guardapp.formats.scattering import Scattering
+
 
 class Shift(nn.Module):
     """x → (x - mean) / scale with public constants, so that pixels in 0…1 become about -1…1."""
@@ -191,3 +193,28 @@ class FeaturesLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.head(self.features(x))
         return logits
+
+
+class ScatteringLinear(nn.Module):
+    """Scattering features and a constant one, then one linear layer; split as in `FeaturesLinear`.
+
+    The weights begin at 0: where every class is as likely as another, the first steps are not spent on forgetting.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], classes: int, *, orientations: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential(Scattering(shape, orientations=orientations), ConstantFeature())
+        size = int(self.features(torch.zeros(1, *shape)).shape[1])
+        self.head = nn.Linear(size, classes, bias=False)
+        nn.init.zeros_(self.head.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.features(x))
+        return logits
+
+
+class ConstantFeature(nn.Module):
+    """(n, features) → (n, features + 1), the last one always `BIAS_FEATURE`, in place of a bias."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x, torch.full_like(x[:, :1], BIAS_FEATURE)], 1)

@@ -25,12 +25,14 @@ CARD = "model.json"
 MAX_PARAMETERS = 500_000_000
 MAX_CARD_BYTES = 4 << 20
 
-Architecture = Literal["logistic", "mlp", "cnn", "features-linear", "foreign"]
+Architecture = Literal["logistic", "mlp", "cnn", "features-linear", "scattering-linear", "wide-resnet", "foreign"]
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "logistic": {"numbers": [], "knots": 0},
     "mlp": {"hidden": [64], "numbers": [], "knots": 0},
     "cnn": {"channels": [16, 32], "hidden": 32},
     "features-linear": {"orientations": 8, "cell": 4},
+    "scattering-linear": {"orientations": 8},
+    "wide-resnet": {"depth": 16, "width": 4},
 }
 """Every architecture with its options and their defaults. All also take `mean` and `scale`, the fixed normalisation.
 
@@ -39,12 +41,16 @@ numbers: which features of a table are numbers in 0…1, by position
 """
 
 MAX_KNOTS = 256
+MAX_ORIENTATIONS = 32
+DEPTHS = range(10, 41, 6)
 _BOUNDS = {
     "knots": "it must be 0, or a whole number from 2 to 256",
     "numbers": "it must list positions of the table's features, each once",
+    "depth": "it must be 10, 16, 22, 28, 34 or 40",
+    "orientations": "it must be a whole number from 2 to 32",
 }
 
-IMAGES_ONLY = ("cnn", "features-linear")
+IMAGES_ONLY = ("cnn", "features-linear", "scattering-linear", "wide-resnet")
 
 
 class ModelCard(BaseModel):
@@ -135,6 +141,10 @@ def _fits(name: str, value: Any, default: Any, input_shape: tuple[int, ...]) -> 
         return True
     if name == "knots":
         return bool(values[0] == 0 or 2 <= values[0] <= MAX_KNOTS)
+    if name == "depth":
+        return values[0] in DEPTHS
+    if name == "orientations":
+        return bool(2 <= values[0] <= MAX_ORIENTATIONS)
     if name == "numbers":
         features = input_shape[0] if len(input_shape) == 1 else 0
         return len(set(values)) == len(values) and all(0 <= v < features for v in values)
@@ -175,6 +185,14 @@ def build(architecture: str, options: dict[str, Any], input_shape: tuple[int, ..
         first, second = settings["channels"]
         _bounded(shape[0] * first * 64 + first * second * 16 + second * 16 * settings["hidden"])
         return architectures.cnn(shape, classes, settings["channels"], settings["hidden"], mean=mean, scale=scale)
+    if architecture == "wide-resnet":
+        from guardapp.formats.wide_network import WideNetwork, weights_of
+
+        depth, width = settings["depth"], settings["width"]
+        _bounded(weights_of(depth, width, shape[0], classes))
+        return WideNetwork(shape, classes, depth=depth, width=width, mean=mean, scale=scale)
+    if architecture == "scattering-linear":
+        return architectures.ScatteringLinear(shape, classes, orientations=settings["orientations"])
     return architectures.FeaturesLinear(shape, classes, orientations=settings["orientations"], cell=settings["cell"])
 
 

@@ -185,7 +185,7 @@ class Lookup:
         def measured(part: slice) -> Tensor:
             ids, flow = self.ids[part], self.flow[part]
             same = (ids[:, :, None] == ids[:, None, :]).to(flow.dtype)
-            return _with_allowance(((flow @ flow.transpose(1, 2)) * same).sum((1, 2)), flow.norm(dim=2).sum(1))
+            return with_allowance(((flow @ flow.transpose(1, 2)) * same).sum((1, 2)), flow.norm(dim=2).sum(1))
 
         pieces = _pieces(len(self.ids), self.ids.shape[1] * (self.ids.shape[1] + self.flow.shape[2]))
         return torch.cat([measured(part) for part in pieces])
@@ -226,10 +226,10 @@ def _pieces(rows: int, each: int) -> Iterator[slice]:
 def _ghost_squares(values: Tensor, flow: Tensor) -> Tensor:
     """‖Σₚ flowₚ ⊗ valuesₚ‖² = Σₚ Σᵣ ⟨valuesₚ, valuesᵣ⟩⟨flowₚ, flowᵣ⟩, from two small matrices of places."""
     squares = ((values @ values.transpose(1, 2)) * (flow @ flow.transpose(1, 2))).sum((1, 2))
-    return _with_allowance(squares, (values.norm(dim=2) * flow.norm(dim=2)).sum(1))
+    return with_allowance(squares, (values.norm(dim=2) * flow.norm(dim=2)).sum(1))
 
 
-def _with_allowance(squares: Tensor, most: Tensor) -> Tensor:
+def with_allowance(squares: Tensor, most: Tensor) -> Tensor:
     """Terms that cancel leave rounding errors in proportion to `most`², their largest possible sum: these are added.
 
     Without it a gradient whose terms cancel could be measured too small, and would be clipped too little.

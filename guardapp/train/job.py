@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, model_validator
 from guardapp.errors import GuardError
 from guardapp.formats.datasets import Dataset, DataSpec, held_back, load_dataset
 from guardapp.formats.encoding import NumberColumn
-from guardapp.formats.models import ModelCard, build, complete_options, save_model
+from guardapp.formats.models import ModelCard, build, complete_options, load_model, save_model
 from guardapp.progress import Progress
 from guardapp.spec import Result, Spec
 from guardapp.train.charge import Charge
@@ -22,6 +22,7 @@ from guardapp.train.method import Method
 from guardapp.train.plan import Plan, Privacy, make_plan, public_examples
 from guardapp.train.recipes import Name, Shape, choose, table_options
 from guardapp.train.report import write_metrics, write_report
+from guardapp.train.start import Start, Stop
 from guardapp.train.state import Run, read_run, write_run
 from guardapp.train.statement import NO_GUARANTEE, state
 
@@ -45,6 +46,8 @@ class TrainSpec(Spec, kind="train"):
     clip: float | None = Field(None, gt=0, le=1e6, description="The norm that each row's gradient is clipped to.")
     learning_rate: float | None = Field(None, gt=0, le=1e6)
     max_examples: int | None = Field(None, ge=1, description="Expected rows of a training without privacy.")
+    start: Start | None = Field(None, description="Go on from a trained model instead of from chance.")
+    stop: Stop | None = Field(None, description="Stop early by public data; all planned steps are charged.")
     method: Method = Field(default_factory=Method, description="Clipping, optimizer and noise, beyond the recipe.")
 
     @model_validator(mode="after")
@@ -102,7 +105,7 @@ def run(spec: TrainSpec, out: Path, progress: Progress) -> TrainResult:
         statement = state(
             plan,
             session.charged,
-            derived=data.derived,
+            derived=(*data.derived, "starting weights") if spec.start is not None else data.derived,
             overridden=spec.overridden(),
             held_fraction=spec.data.test_fraction,
             stopped_early=session.stopped_early,
@@ -117,7 +120,8 @@ def run(spec: TrainSpec, out: Path, progress: Progress) -> TrainResult:
 
 def _this_run(spec: TrainSpec, data: Dataset, progress: Progress) -> Run:
     """The run that was interrupted in the resume folder, if it is this one; else a new one, written down."""
-    name = hashlib.sha256(spec.model_dump_json(exclude={"name", "device"}).encode()).hexdigest()
+    started = spec.start.digest() if spec.start is not None else ""
+    name = hashlib.sha256((spec.model_dump_json(exclude={"name", "device"}) + started).encode()).hexdigest()
     folder = progress.resume_folder
     if folder is not None and (earlier := read_run(folder)) is not None:
         if earlier.spec == name and earlier.dataset == data.fingerprint:
@@ -133,7 +137,7 @@ def _this_run(spec: TrainSpec, data: Dataset, progress: Progress) -> Run:
     else:
         examples = public_examples(spec.max_examples or len(data), spec.data.test_fraction)
     recipe = choose(
-        spec.recipe,
+        _card(spec, data).architecture if spec.start is not None else spec.recipe,
         Shape(data.kind, examples, spec.privacy.epsilon if spec.privacy else None),
         batch=spec.batch,
         steps=spec.steps,
@@ -177,8 +181,18 @@ def _check_method(spec: TrainSpec, architecture: str, data: Dataset) -> None:
         )
 
 
+def _card(spec: TrainSpec, data: Dataset) -> ModelCard:
+    assert spec.start is not None
+    return spec.start.card(data, spec.recipe, spec.data.label, options=bool(spec.options))
+
+
 def _options(spec: TrainSpec, architecture: str, data: Dataset) -> dict[str, Any]:
-    """The model's options: the recipe's, then the user's, then the architecture's own defaults."""
+    """The model's options: the recipe's, then the user's, then the architecture's own defaults.
+
+    Of a model that the training starts from, its own.
+    """
+    if spec.start is not None:
+        return complete_options(architecture, _card(spec, data).options, data.input_shape)
     numbers = []
     if data.schema is not None and spec.data.label is not None:
         inputs = data.schema.inputs(spec.data.label)
@@ -213,6 +227,7 @@ def _session(spec: TrainSpec, data: Dataset, held: Any, current: Run, progress: 
     from guardapp.formats.device import choose_device, choose_threads
     from guardapp.train.admissible import check_admissible
     from guardapp.train.clipping import Clipper
+    from guardapp.train.finetune import prepare
     from guardapp.train.session import Examples, Session, features_first, through_features
     from guardapp.vault.ledger import Ledger
 
@@ -220,16 +235,20 @@ def _session(spec: TrainSpec, data: Dataset, held: Any, current: Run, progress: 
     device = choose_device(progress.device if progress.device != "auto" else spec.device)
     torch.manual_seed(spec.seed)
     options = _options(spec, plan.architecture, data)
-    model = build(plan.architecture, options, data.input_shape, len(data.classes)).to(device)
+    if spec.start is None:
+        model = build(plan.architecture, options, data.input_shape, len(data.classes)).to(device)
+    else:
+        model = load_model(spec.start.model).module.train().to(device)
+        prepare(model, len(data.classes), spec.start.train, spec.start.rank)
     check_admissible(model, data.input_shape)
-    features, trained = features_first(model)
-    x, y = torch.from_numpy(data.x), torch.from_numpy(data.y)
+    features, trained = features_first(model) if plan.method.views == 1 else (None, model)
+    mask, y = torch.from_numpy(held), torch.from_numpy(data.y)
+    inputs = [torch.from_numpy(data.x)[part] for part in (~mask, mask)]
     if features is not None:
-        with progress.stage("Computing features", total=len(x)) as stage:
-            x = through_features(features.to("cpu"), x, stage.advance)
+        with progress.stage("Computing features", total=len(y)) as stage:
+            inputs = [through_features(features.to("cpu"), x, stage.advance) for x in inputs]
             features.to(device)
-    mask = torch.from_numpy(held)
-    sample = torch.zeros(min(plan.batch, 64), *x.shape[1:], device=device)
+    sample = torch.zeros(min(plan.batch, 64), *inputs[0].shape[1:], device=device)
     labels = torch.zeros(len(sample), dtype=torch.int64, device=device)
     if device == "cpu":
         trial = Clipper(trained)
@@ -245,12 +264,21 @@ def _session(spec: TrainSpec, data: Dataset, held: Any, current: Run, progress: 
     session = Session(
         plan,
         trained,
-        Examples(x[~mask].to(device), y[~mask].to(device)),
-        Examples(x[mask].to(device), y[mask].to(device)),
+        Examples(inputs[0].to(device), y[~mask].to(device)),
+        Examples(inputs[1].to(device), y[mask].to(device)),
         progress,
         charge=charge,
         folder=progress.resume_folder,
     )
+    if spec.stop is not None:
+        from guardapp.train.stopping import PublicWatch
+
+        public = spec.stop.load(data)
+        shown = torch.from_numpy(public.x)
+        if features is not None:
+            shown = through_features(features.to("cpu"), shown, lambda _: progress.checkpoint())
+            features.to(device)
+        session.watch = PublicWatch(shown.to(device), torch.from_numpy(public.y).to(device), spec.stop.patience)
     return session, model
 
 
@@ -300,6 +328,10 @@ def _write(
             else NO_GUARANTEE
         ),
     )
+    if spec.start is not None:
+        from guardapp.train.finetune import merge
+
+        merge(model)
     weights, beside = save_model(model, card, out)
     write_metrics(out / "metrics.csv", session.history)
     (out / "statement.json").write_text(_json(statement), encoding="utf-8")

@@ -1,7 +1,7 @@
 """From a tapped call of a layer to what it contributes to each of the layer's trained parameters.
 
-Linear, Conv1d, Conv2d, Embedding and the norms that treat each example by itself have closed forms; every other layer
-without trained layers inside it takes `torch.func.vmap` of its own backward pass alone.
+Linear, Conv1d, Conv2d (with standardised weights too), Embedding and the norms that treat each example by itself have
+closed forms; every other layer without trained layers inside it takes `torch.func.vmap` of its own backward pass alone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from guardapp.formats.wide_network import StandardisedConv2d
 from guardapp.train.contributions import Contribution, Each, Lookup, Outer, Patches
+from guardapp.train.standardised import Standardised
 from guardapp.train.taps import NotTapped, Tap
 
 Found = Iterator[tuple[Tensor, Contribution]]
@@ -28,7 +30,7 @@ def contributions(tap: Tap, flow: Tensor, examples: int, views: int) -> Found:
         yield from _product(tap.weight, tap.bias, values, flow, views)
     elif type(layer) in (nn.Linear, nn.modules.linear.NonDynamicallyQuantizableLinear):
         yield from _product(layer.weight, layer.bias, values, flow, views)  # type: ignore[arg-type]
-    elif isinstance(layer, nn.Conv1d | nn.Conv2d) and type(layer) in (nn.Conv1d, nn.Conv2d):
+    elif isinstance(layer, nn.Conv1d | nn.Conv2d) and _is_convolution(layer):
         yield from _convolution(layer, values, flow, views)
     elif type(layer) is nn.Embedding:
         places = values.flatten(1) if values.dim() > 1 else values[:, None]
@@ -49,6 +51,10 @@ def _product(weight: Tensor, bias: Tensor | None, values: Tensor, flow: Tensor, 
         yield bias, Each(flow[:, 0] if flow.shape[1] == 1 else flow.sum(1), views)
 
 
+def _is_convolution(layer: nn.Conv1d | nn.Conv2d) -> bool:
+    return type(layer) in (nn.Conv1d, nn.Conv2d) or (type(layer) is StandardisedConv2d and layer.groups == 1)
+
+
 def _convolution(layer: nn.Conv1d | nn.Conv2d, values: Tensor, flow: Tensor, views: int) -> Found:
     if layer.bias is not None and layer.bias.requires_grad:
         yield layer.bias, Each(flow.flatten(2).sum(2), views)
@@ -61,6 +67,9 @@ def _convolution(layer: nn.Conv1d | nn.Conv2d, values: Tensor, flow: Tensor, vie
     if isinstance(layer, nn.Conv1d):
         values = values[:, :, None]
     flow = flow.flatten(2)
+    if isinstance(layer, StandardisedConv2d):
+        yield layer.weight, Standardised(layer, layer.weight, values, flow, views)
+        return
     if layer.groups == 1:
         yield layer.weight, Patches(flat, layer.weight, values, flow, views)
         return

@@ -8,8 +8,18 @@ from guardapp.train import accounting
 from guardapp.train.plan import Plan, Privacy, make_plan, public_examples
 from guardapp.train.recipes import Name, Shape, choose
 
-_MILLISECONDS = {"logistic": (0.6, 0.0015), "mlp": (1.0, 0.004), "cnn": (8.0, 0.33), "features-linear": (8.0, 0.010)}
+_MILLISECONDS = {
+    "logistic": (0.6, 0.0015),
+    "mlp": (1.0, 0.004),
+    "cnn": (8.0, 0.33),
+    "features-linear": (8.0, 0.010),
+    "scattering-linear": (3.0, 0.020),
+    "wide-resnet": (200.0, 150.0),
+}
 """Measured on one core of a two-core machine: a step's fixed part (noise, bookkeeping) and per example, in ms."""
+
+_ONCE = {"scattering-linear": 0.9}
+"""Milliseconds for an example's fixed features, of 28×28 pixels, before the first step."""
 
 
 class Prediction(TypedDict):
@@ -61,7 +71,7 @@ def describe(plan: Plan) -> Prediction:
         batch=plan.batch,
         clip=plan.clip,
         epochs=plan.steps / plan.steps_per_epoch,
-        seconds=plan.steps * (fixed + each * plan.batch) / 1000,
+        seconds=(plan.steps * (fixed + each * plan.batch) + _ONCE.get(plan.architecture, 0) * plan.examples) / 1000,
     )
 
 

@@ -10,8 +10,9 @@ import math
 from typing import Any, Literal, NamedTuple
 
 from guardapp.errors import GuardError
+from guardapp.formats.models import IMAGES_ONLY
 
-Name = Literal["auto", "logistic", "mlp", "cnn", "features-linear"]
+Name = Literal["auto", "logistic", "mlp", "cnn", "features-linear", "scattering-linear", "wide-resnet"]
 
 
 class Recipe(NamedTuple):
@@ -47,6 +48,9 @@ MOST_STEPS = 20_000
 KNOTS = 8
 """Hat functions that a table's number becomes inside the model: seven straight pieces between its bounds."""
 
+UNCLIPPED = 0.01
+"""Of the learning rate for scattering features is left where gradients are not clipped."""
+
 PLENTY = 25_000
 """ε times examples from which a table's noise is small enough for the recipe's own learning rate."""
 
@@ -61,8 +65,8 @@ def choose(
     learning_rate: float | None = None,
 ) -> Recipe:
     """The recipe called `name`, with what the user overrides. Raises GuardError `train.recipe` if it does not fit."""
-    architecture = ("features-linear" if shape.kind == "image" else "logistic") if name == "auto" else name
-    if architecture in ("cnn", "features-linear") and shape.kind == "table":
+    architecture = ("scattering-linear" if shape.kind == "image" else "logistic") if name == "auto" else name
+    if architecture in IMAGES_ONLY and shape.kind == "table":
         raise GuardError(
             f"The recipe {architecture} does not fit this data",
             "it is for images, and the data is a table",
@@ -77,18 +81,23 @@ def choose(
         batch=size,
         steps=steps or min(MOST_STEPS, max(1, math.ceil(epochs * shape.examples / size))),
         clip=clip or norm,
-        learning_rate=learning_rate or rate * _caution(shape),
+        learning_rate=learning_rate or rate * _caution(architecture, shape),
         optimizer=optimizer,
     )
 
 
-def _caution(shape: Shape) -> float:
-    """By how much a table's learning rate is lowered because the noise is large, in 0…1.
+def _caution(architecture: str, shape: Shape) -> float:
+    """By how much the learning rate is lowered: because a table's noise is large, or because nothing is clipped.
+
+    Scattering features are trained with a small norm, to which nearly every gradient is brought; without privacy none
+    is, and the rate that goes with it would be far too large.
 
     The noise in a mean gradient grows as 1/(ε · examples). What it leaves in the weights grows with the learning rate
     while they still move, and with its root once they have settled; the power between the two keeps it about level.
     """
-    if shape.kind != "table" or shape.epsilon is None:
+    if shape.epsilon is None:
+        return UNCLIPPED if architecture == "scattering-linear" else 1.0
+    if shape.kind != "table":
         return 1.0
     return min(1.0, math.pow(shape.epsilon * shape.examples / PLENTY, 1.5))
 
@@ -104,4 +113,6 @@ _DEFAULTS: dict[str, tuple[float, int, float, float, Literal["sgd", "adam"]]] = 
     "mlp": (20, 2048, 1.0, 0.5, "sgd"),
     "cnn": (25, 2048, 0.5, 0.003, "adam"),
     "features-linear": (45, 4096, 1.0, 16.0, "sgd"),
+    "scattering-linear": (60, 4096, 0.02, 2400.0, "sgd"),
+    "wide-resnet": (200, 4096, 1.0, 0.4, "sgd"),
 }

@@ -20,18 +20,46 @@ QUANTILE_RATE = 0.2
 
 CLIP_RANGE = (1e-4, 1e4)
 
+PIECE = 1 << 18
+"""Numbers that get their noise at a time: 2 MiB in double precision, so that they stay in the cache."""
+
 
 def noisy_mean(random: PrivateRandom, sums: list[Tensor], *, deviation: float, divisor: float) -> list[Tensor]:
-    """(sums + noise) / divisor, each in the shape, type and place of its sum. deviation: of the noise, > 0."""
-    exact = random.gaussians(sum(one.numel() for one in sums))
-    exact *= deviation
-    exact += torch.cat([one.detach().flatten() for one in sums]).cpu().numpy()
-    on_grid(exact, deviation)
-    exact /= divisor
-    first = sums[0]
-    flat = torch.from_numpy(exact).to(first.device, first.dtype)
-    parts = torch.split(flat, [one.numel() for one in sums])
-    return [part.view_as(one) for part, one in zip(parts, sums, strict=True)]
+    """(sums + noise) / divisor, each in the shape, type and place of its sum. deviation: of the noise, > 0.
+
+    A large sum is overwritten, piece by piece: noise in double precision for all weights of a large model at once would
+    take three times the memory of its gradients.
+    """
+    found: list[Tensor] = []
+    waiting: list[Tensor] = []
+
+    def noised(exact: Tensor) -> Tensor:
+        noise = random.gaussians(exact.numel())
+        noise *= deviation
+        noise += exact.cpu().numpy()
+        on_grid(noise, deviation)
+        noise /= divisor
+        return torch.from_numpy(noise).to(exact.device, exact.dtype)
+
+    def settle() -> None:
+        """Small sums that wait are noised together."""
+        if waiting:
+            parts = torch.split(noised(torch.cat([one.flatten() for one in waiting])), [one.numel() for one in waiting])
+            found.extend(part.view_as(one) for part, one in zip(parts, waiting, strict=True))
+            waiting.clear()
+
+    for one in (each.detach() for each in sums):
+        if sum(other.numel() for other in waiting) + one.numel() > PIECE:
+            settle()
+        if one.numel() <= PIECE:
+            waiting.append(one)
+            continue
+        flat = one.contiguous().view(-1)
+        for start in range(0, len(flat), PIECE):
+            flat[start : start + PIECE] = noised(flat[start : start + PIECE])
+        found.append(flat.view(one.shape))
+    settle()
+    return found
 
 
 def noisy_number(random: PrivateRandom, value: float, deviation: float) -> float:

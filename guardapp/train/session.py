@@ -23,11 +23,14 @@ from guardapp.train.optimizers import Average, Optimizer
 from guardapp.train.plan import Plan
 from guardapp.train.release import adapted, noisy_mean, noisy_number
 from guardapp.train.state import Saved, read_state, write_state
+from guardapp.train.stopping import PublicWatch
 from guardapp.train.views import shifted
 
-PHYSICAL = {"cnn": 256}
+PHYSICAL = {"cnn": 256, "wide-resnet": 64}
 DEFAULT_PHYSICAL = 4096
-"""Examples in memory at a time. Small chunks of convolutions stay in the cache (measured: 256 is best on CPUs)."""
+FEATURED = 200
+"""Examples in memory at a time, in training and while fixed features are computed. Small chunks of convolutions stay
+in the cache (measured: 256 is best on CPUs)."""
 MEASUREMENTS = 25
 """How often the held-back rows are measured during a run; with at most `MEASURED_ROWS` of them until the end."""
 MEASURED_ROWS = 2000
@@ -50,6 +53,7 @@ class Session:
     train:  the private rows; held: the held-back rows, which no guarantee covers
     charge: the account; None for a run without privacy
     folder: where the state is kept; None if it cannot be resumed
+    watch:  public examples that say when to stop; None to take every step
     """
 
     plan: Plan
@@ -59,6 +63,7 @@ class Session:
     progress: Progress
     charge: Charge | None = None
     folder: Path | None = None
+    watch: PublicWatch | None = None
     history: list[dict[str, float]] = field(default_factory=list)
     charged: int = 0
     """Steps that are charged: those taken, and those lost in a crash. For a run without privacy, steps taken."""
@@ -103,15 +108,49 @@ class Session:
                         raise Paused
                 if self._measurement_due(end):
                     self._measure(MEASURED_ROWS)
+                enough = self._enough()
                 self._keep(unused=0)
                 if self.charge is not None:
                     self.charge.commit(end)
+                if enough and end < plan.steps:
+                    self._stop_early()
+                    return
 
     def finish(self) -> None:
-        """Give the model the weights that are kept: the average, where one was asked for."""
+        """Give the model the weights that are kept: the average, or the best on public data, where asked for."""
         if self._average is not None:
             self._average.settle()
             self._average = None
+        if self.watch is not None:
+            self.watch.settle([p.data for p in self._parameters])
+
+    def _enough(self) -> bool:
+        """Whether the loss on the public examples no longer falls."""
+        if self.watch is None:
+            return False
+        with self._averaged():
+            return self.watch.look(self.model, [p.data for p in self._parameters])
+
+    def _stop_early(self) -> None:
+        """Take no further steps, but charge them: when a run stops is decided by private rows too."""
+        steps = self.plan.steps
+        at = f"the loss on public data no longer fell after step {self._position}"
+        if self.plan.private:
+            if not self._reserve(steps):
+                raise GuardError(
+                    "The training cannot stop early",
+                    "the budget of the dataset has no room left for its planned steps, all of which are charged",
+                    "Ask the dataset's owner to set a larger budget, then start again.",
+                    EXHAUSTED,
+                    answer="no",
+                )
+            if self.charge is not None:
+                self.charge.commit(steps)
+            self._position = steps
+            at += "; all planned steps are charged, because when a run stops depends on its rows"
+        self._keep(unused=0)
+        self.stopped_early = at
+        self.progress.log("Training ends early: the loss on the public data no longer falls.")
 
     def accuracy(self) -> float:
         """On all held-back rows; nan if there are none."""
@@ -149,6 +188,8 @@ class Session:
             self._clip = float(saved.tensors.get("clip", self._clip))
             if self._average is not None:
                 self._average.restore(saved.tensors)
+            if self.watch is not None:
+                self.watch.restore(saved.tensors, [p.data for p in self._parameters])
             self.history, self.lost = saved.history, saved.lost
         self.charged = self.charge.reserved if self.charge is not None else (saved.steps if saved else 0)
         self._position = self.charged
@@ -166,6 +207,8 @@ class Session:
         tensors |= self._optimizer.state() | {"clip": torch.tensor(self._clip, dtype=torch.float64)}
         if self._average is not None:
             tensors |= self._average.state()
+        if self.watch is not None:
+            tensors |= self.watch.state()
         where = self._position if steps is None else steps
         write_state(self.folder, Saved(tensors, where, unused, self.lost, self.history))
 
@@ -278,8 +321,7 @@ class Session:
             return math.nan, math.nan
         loss, right = 0.0, 0
         rows = min(rows, len(self.held.y))
-        averaged: AbstractContextManager[None] = nullcontext() if self._average is None else self._average.in_place()
-        with averaged:
+        with self._averaged():
             self.model.eval()
             for start in range(0, rows, 1000):
                 part = slice(start, min(start + 1000, rows))
@@ -288,6 +330,10 @@ class Session:
                 right += int((logits.argmax(1) == self.held.y[part]).sum())
             self.model.train()
         return loss / rows, right / rows
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        """The model holds its average weights inside the `with`, if it has any."""
+        return nullcontext() if self._average is None else self._average.in_place()
 
     def _row(self, **figures: float) -> None:
         """Figures of one step, for metrics.csv."""
@@ -299,18 +345,31 @@ class Session:
 
 
 def features_first(model: nn.Module) -> tuple[nn.Module | None, nn.Module]:
-    """(fixed features, what is trained after them); (None, model) for a model without such a split."""
+    """(fixed features, what is trained after them); (None, model) for a model without such a split.
+
+    Fixed are features without weights, and all that stands before the only layer that is trained.
+    """
     features, head = getattr(model, "features", None), getattr(model, "head", None)
     if isinstance(features, nn.Module) and isinstance(head, nn.Module) and not list(features.parameters()):
         return features, head
+    if isinstance(model, nn.Sequential):
+        before, last = model[:-1], model[-1]
+        weights = list(before.parameters())
+        if weights and not any(weight.requires_grad for weight in weights):
+            return before, last
     return None, model
 
 
 @torch.no_grad()
 def through_features(features: nn.Module, x: Tensor, advance: Callable[[int], None]) -> Tensor:
-    """The fixed features of every row, computed once; `advance` is told of each piece."""
-    pieces = []
-    for start in range(0, len(x), 500):
-        pieces.append(features(x[start : start + 500]))
-        advance(min(500, len(x) - start))
-    return torch.cat(pieces) if pieces else features(x)
+    """The fixed features of every row, computed once; `advance` is told of each piece.
+
+    They are written into one tensor as they come: there may be many times as many as there are pixels.
+    """
+    first = features(x[:1])
+    out = torch.empty(len(x), *first.shape[1:], dtype=first.dtype, device=first.device)
+    for start in range(0, len(x), FEATURED):
+        part = x[start : start + FEATURED]
+        out[start : start + FEATURED] = features(part)
+        advance(len(part))
+    return out

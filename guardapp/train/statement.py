@@ -136,6 +136,10 @@ def _not_covered(plan: Plan, derived: tuple[str, ...], overridden: tuple[str, ..
         found.append("The size of the images, which counts as public.")
     if "schema" in derived:
         found.append("schema: derived from the data (not covered).")
+    if "starting weights" in derived:
+        found.append(
+            "The weights that the training started from: what they disclose was decided by their own training."
+        )
     if overridden:
         found.append(
             f"The choice of {', '.join(overridden)}: if it was tuned on the same data, earlier runs have to be counted "

@@ -13,13 +13,13 @@ from safetensors.torch import save_file
 
 from guardapp.errors import GuardError
 from guardapp.formats.architectures import PiecewiseLinear
-from guardapp.formats.models import ARCHITECTURES, ModelCard, build, load_model, save_model
+from guardapp.formats.models import ARCHITECTURES, IMAGES_ONLY, ModelCard, build, load_model, save_model
 
 IMAGE = (1, 28, 28)
 
 
 def shape_for(architecture: str) -> tuple[int, ...]:
-    return IMAGE if architecture in ("cnn", "features-linear") else (7,)
+    return IMAGE if architecture in IMAGES_ONLY else (7,)
 
 
 def card_for(architecture: str) -> ModelCard:
@@ -54,9 +54,10 @@ def test_no_architecture_mixes_the_rows_of_a_batch(architecture: str) -> None:
 
 
 @settings(max_examples=12)
-@given(st.integers(16, 40), st.integers(16, 40), st.sampled_from([1, 3]), st.sampled_from(["cnn", "features-linear"]))
+@given(st.integers(16, 40), st.integers(16, 40), st.sampled_from([1, 3]), st.sampled_from(IMAGES_ONLY))
 def test_image_models_take_any_size_from_16_pixels(height: int, width: int, channels: int, architecture: str) -> None:
-    model = build(architecture, {}, (channels, height, width), 4)
+    options = {"depth": 10, "width": 1} if architecture == "wide-resnet" else {}
+    model = build(architecture, options, (channels, height, width), 4)
     assert model(torch.rand(2, channels, height, width)).shape == (2, 4)
 
 
@@ -179,6 +180,9 @@ def test_a_damaged_card_is_refused(content: bytes, tmp_path: Path) -> None:
         ("mlp", {"hidden": [65_536, 65_536]}, (4,), "model.size"),
         ("cnn", {}, (4,), "model.shape"),
         ("features-linear", {}, (1, 8, 8), "model.shape"),
+        ("scattering-linear", {"orientations": 1}, IMAGE, "model.option"),
+        ("wide-resnet", {"depth": 17}, IMAGE, "model.option"),
+        ("wide-resnet", {"width": 4000}, IMAGE, "model.size"),
         ("logistic", {"scale": 0}, (4,), "model.option"),
         ("logistic", {"numbers": [4], "knots": 8}, (4,), "model.option"),
         ("logistic", {"numbers": [1, 1], "knots": 8}, (4,), "model.option"),

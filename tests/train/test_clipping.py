@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from guardapp.formats.architectures import PiecewiseLinear
 from guardapp.formats.models import build
+from guardapp.formats.wide_network import StandardisedConv2d
 from guardapp.train.clipping import Clipper, Style, clip_factors, clipped_sum, example_loss
 from guardapp.train.contributions import Outer
 from tests.train.models_for_clipping import CASES, CLASSES, ROWS, WIDE, one_by_one, random_network
@@ -60,6 +61,31 @@ class Unused(nn.Module):
 def test_built_in_models_agree_with_a_loop_over_examples(architecture: str) -> None:
     torch.manual_seed(0)
     assert_same(build(architecture, {}, (1, 16, 16), 3), torch.rand(7, 1, 16, 16))
+
+
+@pytest.mark.parametrize("options", [{"depth": 10, "width": 1}, {"depth": 10, "width": 2}])
+def test_convolutions_with_standardised_weights_agree_with_a_loop(options: dict[str, int]) -> None:
+    torch.manual_seed(2)
+    assert_same(build("wide-resnet", options, (3, 17, 16), 3), torch.rand(5, 3, 17, 16))
+
+
+@settings(max_examples=15)
+@given(st.integers(1, 3), st.integers(1, 4), st.integers(1, 3), st.integers(1, 2), st.integers(0, 2), st.integers(1, 2))
+def test_a_standardised_convolution_of_any_shape_agrees(
+    channels: int, out: int, kernel: int, stride: int, padding: int, views: int
+) -> None:
+    torch.manual_seed(3)
+    layer = StandardisedConv2d(channels, out, kernel, stride, padding)
+    model = nn.Sequential(layer, nn.Tanh(), nn.Flatten(), nn.LazyLinear(3)).double()
+    x, y = torch.rand(4 * views, channels, 6, 5).double(), torch.arange(4) % 3
+    model(x)
+    clipper = Clipper(model)
+    found = clipper.sum(x, y, clip=CLIP, loss_bound=BOUND, physical=3, views=views).gradients
+    assert clipper.way == "book-keeping"
+    clipper._way = "loop"
+    expected = clipper.sum(x, y, clip=CLIP, loss_bound=BOUND, physical=3, views=views).gradients
+    for one, other in zip(found, expected, strict=True):
+        assert torch.allclose(one, other, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("after", [[], [nn.PReLU()]])  # the second has no closed form

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from guardapp.train.noise import PrivateRandom
-from guardapp.train.release import CLIP_RANGE, adapted, noisy_mean
+from guardapp.train.release import CLIP_RANGE, PIECE, adapted, noisy_mean
 
 
 def test_every_sum_gets_its_own_noise_in_its_shape_and_place() -> None:
@@ -18,6 +18,20 @@ def test_every_sum_gets_its_own_noise_in_its_shape_and_place() -> None:
         spread = 0.5 / np.sqrt(2000)
         assert abs(float(values.mean()) - mean) < 6.2 * spread and abs(float(values.std()) - 0.5) < 6.2 * spread
     assert abs(float((first.flatten() - 0.75) @ (second + 1.25))) < 6.2 * 0.25 * np.sqrt(2000)
+
+
+def test_a_sum_larger_than_a_piece_gets_noise_of_its_own_everywhere() -> None:
+    large = torch.full((PIECE // 100 + 7, 201), 3.0).T  # not contiguous
+    small = torch.zeros(5)
+    before, found, after = noisy_mean(PrivateRandom(), [small, large, small], deviation=2.0, divisor=4.0)
+    assert found.shape == large.shape and before.shape == after.shape == small.shape
+    assert not torch.equal(before, after)
+    noise = found.T.flatten() - 0.75
+    first, second = noise[:PIECE], noise[PIECE : 2 * PIECE]
+    for part in (first, second):
+        assert abs(float(part.mean())) < 6.2 * 0.5 / np.sqrt(PIECE)
+        assert abs(float(part.std()) - 0.5) < 6.2 * 0.5 / np.sqrt(2 * PIECE)
+    assert len(second) == PIECE and abs(float(first @ second)) < 6.2 * 0.25 * np.sqrt(PIECE)
 
 
 def test_the_norm_settles_where_half_of_the_gradients_are_shorter() -> None:

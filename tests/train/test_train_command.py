@@ -9,6 +9,9 @@ import pytest
 import yaml
 
 from guardapp.cli import run
+from guardapp.cli.train import train
+from guardapp.cli.train_method import with_options
+from guardapp.train.method import Method
 
 SCHEMA = {
     "columns": {
@@ -75,3 +78,37 @@ def test_a_starting_schema_warns_that_it_discloses(folder: Path, capsys: pytest.
     assert "derived from the data" in capsys.readouterr().err
     assert yaml.safe_load((folder / "s.yaml").read_text(encoding="utf-8"))["source"] == "derived"
     assert run(arguments) == 2  # nothing is overwritten
+
+
+def test_options_of_the_command_stand_above_the_spec() -> None:
+    fields = {"method": {"clipping": "per-layer", "weight_decay": 0.01}, "privacy": {"epsilon": 1, "max_examples": 50}}
+    options = {"clipping": "automatic", "optimizer": "adam", "averaging": 0.9, "schedule": None}
+    found = with_options(fields, without_privacy=False, **options)
+    assert found["method"] == {"clipping": "automatic", "weight_decay": 0.01, "optimizer": "adam", "averaging": 0.9}
+    assert found["privacy"] == fields["privacy"]
+    assert with_options(fields, without_privacy=True) == {**fields, "privacy": None, "max_examples": 50}
+
+
+def test_every_option_of_the_method_has_a_flag() -> None:
+    flags = {option.name for option in train.params}
+    assert set(Method.model_fields) <= flags
+
+
+def test_the_same_recipe_trains_without_privacy_and_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        run(["train", write_spec(folder), "--out", str(folder / "out"), "--without-privacy", "--averaging", "0.9"]) == 0
+    )
+    assert "no guarantee" in capsys.readouterr().out
+    statement = json.loads((folder / "out" / "statement.json").read_text(encoding="utf-8"))
+    assert statement["guarantee"] == "none"
+
+
+def test_options_that_do_not_fit_are_refused_by_name(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = write_spec(folder)
+    assert run(["train", spec, "--out", str(folder / "a"), "--averaging", "2"]) == 2
+    assert "averaging" in capsys.readouterr().err
+    assert run(["train", spec, "--out", str(folder / "b"), "--optimizer", "sgd", "--noise-correction"]) == 2
+    assert "noise_correction belongs to adam" in capsys.readouterr().err
+    table = ["--starting-schema", str(folder / "t.csv"), "--label", "label"]
+    assert run(["train", *table, "--out", str(folder / "c.yaml"), "--views", "2"]) == 2
+    assert run(["train", write_spec(folder, method=[1]), "--out", str(folder / "d"), "--views", "2"]) == 2

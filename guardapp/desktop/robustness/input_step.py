@@ -31,7 +31,7 @@ from guardapp.errors import GuardError
 TRAINING, WEIGHTS = 0, 1
 IMAGES, TABLE = 0, 1
 _FROM_CARD = ""
-_ARCHITECTURES = ("logistic", "mlp", "cnn", "features-linear")
+_ARCHITECTURES = ("logistic", "mlp", "cnn", "features-linear", "scattering-linear", "wide-resnet")
 _WEIGHT_FILES = "Weights (*.safetensors);;All files (*)"
 _TABLES = "Tables (*.csv *.tsv *.txt *.csv.gz *.parquet);;All files (*)"
 _SCHEMAS = "Schemas (*.yaml *.yml);;All files (*)"

@@ -12,7 +12,9 @@ Kind = Literal["image", "table"]
 
 IMAGE_MODELS = (
     Choice("auto", "Recommended for images", "ph.cube"),
-    Choice("features-linear", "Linear on fixed features", "ph.cube"),
+    Choice("scattering-linear", "Linear on scattering features", "ph.cube"),
+    Choice("features-linear", "Linear on edge features", "ph.cube"),
+    Choice("wide-resnet", "Wide residual network, for a GPU", "ph.cube"),
     Choice("cnn", "Small convolutional network", "ph.cube"),
     Choice("mlp", "Two-layer network", "ph.cube"),
     Choice("logistic", "Logistic regression", "ph.cube"),
@@ -37,6 +39,7 @@ class Draft:
 
     bound:    the public upper bound on the number of rows; None until it was written
     steps, batch, clip: None where the recipe decides
+    method:   clipping, optimizer and noise where they differ from the defaults
     kept:     further fields of a spec that was opened and that this page has no control for
     """
 
@@ -54,6 +57,7 @@ class Draft:
     batch: int | None = None
     clip: float | None = None
     classes: tuple[str, ...] | None = None
+    method: tuple[tuple[str, Any], ...] = ()
     kept: tuple[tuple[str, Any], ...] = ()
 
     @property
@@ -101,6 +105,7 @@ class Draft:
             "recipe": self.recipe,
             "privacy": self.privacy(),
             **self.overrides(),
+            **({"method": dict(self.method)} if self.method else {}),
         }
 
 
@@ -124,7 +129,7 @@ def of_spec(spec: dict[str, Any], base: Path) -> Draft:
     data = spec["data"]
     privacy = spec.get("privacy") or {}
     schema = data.get("schema", data.get("schema_file"))
-    shown = {"kind", "name", "data", "recipe", "privacy", "steps", "batch", "clip"}
+    shown = {"kind", "name", "data", "recipe", "privacy", "steps", "batch", "clip", "method"}
     source = data.get("images") or data["table"]
     return Draft(
         path=base / source,
@@ -141,6 +146,7 @@ def of_spec(spec: dict[str, Any], base: Path) -> Draft:
         batch=spec.get("batch"),
         clip=spec.get("clip"),
         classes=tuple(data["classes"]) if data.get("classes") else None,
+        method=tuple((spec.get("method") or {}).items()),
         kept=tuple((name, value) for name, value in spec.items() if name not in shown and value is not None),
     )
 

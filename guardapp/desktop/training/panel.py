@@ -27,6 +27,7 @@ from guardapp.desktop.kit import (
 from guardapp.desktop.theme import tokens
 from guardapp.desktop.training.draft import IMAGE_MODELS, TABLE_MODELS, Draft
 from guardapp.desktop.training.live import at_least_one_digit, exponent
+from guardapp.desktop.training.method import MethodSettings, OptionalNumber
 from guardapp.desktop.training.scrolled import Scrolled
 
 OTHER = "other"
@@ -60,6 +61,7 @@ class SettingsPanel(Card):
         self.clip = OptionalNumber("Clip norm", low=1e-6, high=1e6)
         self.noise = TextField("Noise σ")
         self.noise.setEnabled(False)
+        self.method = MethodSettings()
         self.banner = Banner("neutral", "Settings are locked", _LOCK, "ph.lock-simple")
         self.copy = Button("Copy to a new job", icon="ph.copy", compact=True)
         self.banner.buttons.insertWidget(0, self.copy)
@@ -70,6 +72,8 @@ class SettingsPanel(Card):
         self.model.picked.connect(lambda _: self.changed.emit())
         for field in self._fields:
             field.number_changed.connect(lambda _: self.changed.emit())
+        self.method.changed.connect(self.changed)
+        self.method.resized.connect(lambda: self._area.fit())
         self.copy.clicked.connect(self.copied)
 
     def _build(self) -> None:
@@ -94,6 +98,7 @@ class SettingsPanel(Card):
         grid.setColumnStretch(1, 1)
         column.addLayout(grid)
         column.addWidget(self.hint)
+        column.addWidget(self.method)
         column.addWidget(self.banner)
         column.addStretch(1)
         self.body.setContentsMargins(0, 0, 0, 0)
@@ -139,6 +144,7 @@ class SettingsPanel(Card):
             self.facts.say(text, n=n, columns=found["columns"], classes=classes)
 
     def _fill(self, draft: Draft) -> None:
+        self.method.set_locked(False)
         icon = "ph.table" if draft.kind == "table" else "ph.image"
         self.dataset.set_choices([Choice("here", draft.path.name, icon), Choice(OTHER, "Choose other data…")], "here")
         self.model.set_choices(TABLE_MODELS if draft.kind == "table" else IMAGE_MODELS, draft.recipe)
@@ -148,6 +154,7 @@ class SettingsPanel(Card):
             field.setText(_text(value))
             field.set_bad(False)
             field.blockSignals(False)
+        self.method.show_draft(draft)
 
     def show_plan(self, plan: dict[str, Any]) -> None:
         """The recipe's own figures, in grey where the user left the choice to it. Keys: steps, batch, clip, sigma."""
@@ -167,12 +174,14 @@ class SettingsPanel(Card):
         self.hint.setVisible(not locked)
         for control in (self.dataset, self.model, *self._fields):
             control.setEnabled(not locked)
+        self.method.set_locked(locked)
         self._area.fit()
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
     def read(self, draft: Draft) -> Draft:
         """The draft with the settings as they stand."""
+        self.method.fit(draft.but(recipe=self.model.value or "auto"))
         delta, epsilon = self.delta.value, self.epsilon.value
         return draft.but(
             recipe=self.model.value or "auto",
@@ -181,13 +190,14 @@ class SettingsPanel(Card):
             steps=_whole(self.steps.value),
             batch=_whole(self.batch.value),
             clip=self.clip.value,
+            method=tuple(self.method.read().items()),
         )
 
     @property
     def wrong(self) -> bool:
         """Whether a field holds something that is no setting."""
         needed = self.epsilon.value is None or self.delta.value is None
-        return needed or any(field.wrong for field in (self.steps, self.batch, self.clip))
+        return needed or any(field.wrong for field in (self.steps, self.batch, self.clip)) or self.method.wrong
 
     def _dataset_picked(self, value: str) -> None:
         if value == OTHER:

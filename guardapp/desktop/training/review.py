@@ -126,5 +126,10 @@ def _not_covered(draft: Draft, derived: Sequence[str]) -> list[str]:
         found.append("The schema: it was derived from the data.")
     if draft.overrides():
         found.append("Your choice of steps, batch or clip norm, if it was tuned on the same data.")
+    method = dict(draft.method)
+    if method.pop("generator", "aes") != "aes":
+        found.append("Whoever can tell the state of the generator from its output, because it is not cryptographic.")
+    if method:
+        found.append("Your choice of how it is trained, if it was tuned on the same data.")
     found.append("The file hashes in job.json and the time that training takes.")
     return found
