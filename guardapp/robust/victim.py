@@ -29,11 +29,11 @@ class Victim:
     ) -> None:
         self.model = model.to(device).eval().requires_grad_(False)
         self.classes, self.device, self.batch = classes, torch.device(device), BATCH
-        self._checkpoint = checkpoint
+        self.checkpoint = checkpoint
 
     def scores(self, x: Tensor) -> Tensor:
         """(n, classes) for (n, *example) on the victim's device. A place where the task may be stopped."""
-        self._checkpoint()
+        self.checkpoint()
         output: Tensor = self.model(x)
         if output.dim() == 1 or (output.dim() == 2 and output.shape[1] == 1 and self.classes == 2):
             logit = output.reshape(-1, 1)
