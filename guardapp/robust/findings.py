@@ -48,7 +48,7 @@ class Findings(NamedTuple):
     def headline(self) -> str:
         """The figure at the largest strength, or why it is not to be trusted."""
         if self.red:
-            return f"Not trustworthy: {self.red[0].title}"
+            return f"Not trustworthy, because {self.red[0].why}"
         last = self.curve[-1]
         attacked, clean = percent(last.robust.value), percent(self.clean.value)
         return f"{attacked} right under attack at {norm_name(self.norm)} {last.strength:g} · {clean} without attack"

@@ -105,7 +105,9 @@ def _normalisation(model: Inspected) -> Iterator[Flag]:
             "Divide the data by its true largest value, once.",
         )
     else:
-        yield Flag("normalisation", "passed", "Inputs as the model knows them", "no other normalisation fits better", "")
+        yield Flag(
+            "normalisation", "passed", "Inputs as the model knows them", "no other normalisation fits better", ""
+        )
 
 
 def _classes(model: Inspected, classes: int) -> Iterator[Flag]:

@@ -39,7 +39,7 @@ def _verdict(report: Report, findings: Findings) -> None:
     detail = f"Measured on {findings.clean.total} {findings.unit}; {interval} right under attack."
     if findings.red:
         first = findings.red[0]
-        report.verdict(f"Not trustworthy: {first.title}", level="danger", detail=f"Because {first.why}.")
+        report.verdict(f"Not trustworthy, because {first.why}", level="danger", detail=first.next)
         return
     fooled = round(100 * (1 - last.robust.value))
     level: Level = "success" if last.robust.value >= HARMLESS * findings.clean.value else "warning"

@@ -50,7 +50,7 @@ class Victim:
                 return scores.detach(), values.detach(), torch.zeros_like(x)
             # materialize_grads: an input that is not used at all has a gradient of zero as well
             (gradient,) = torch.autograd.grad(values.sum(), point, allow_unused=True, materialize_grads=True)
-        return scores.detach(), values.detach(), gradient.nan_to_num_(0.0)
+        return scores.detach(), values.detach(), gradient.nan_to_num(0.0)
 
     @torch.no_grad()
     def all_scores(self, x: Tensor, batch: int | None = None) -> Tensor:

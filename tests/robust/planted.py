@@ -166,20 +166,32 @@ class LogSoftmax(Wrapped):
         return self.answer(x).log_softmax(1)
 
 
-class Selecting(nn.Module):
-    """k winners take all (Xiao et al. 2020) over a wide random layer: every small change selects others."""
+class KeepLargest(nn.Module):
+    """k winners take all (Xiao et al. 2020): every small change selects others."""
 
-    def __init__(self, features: int, classes: int, part: float, width: int = 1500) -> None:
+    def __init__(self, part: float) -> None:
         super().__init__()
-        self.wide = nn.Linear(features, width)
-        self.kept = round(part * width)
-        self.head = nn.Linear(width, classes)
+        self.part = part
 
-    def forward(self, x: Tensor) -> Tensor:
-        hidden = self.wide(x.flatten(1))
-        edge = hidden.topk(self.kept, dim=1).values[:, -1:]
-        scores: Tensor = self.head(torch.where(hidden >= edge, hidden, torch.zeros_like(hidden)))
-        return scores
+    def forward(self, hidden: Tensor) -> Tensor:
+        kept = max(1, round(self.part * hidden.shape[1]))
+        edge = hidden.topk(kept, dim=1).values[:, -1:]
+        return torch.where(hidden >= edge, hidden, torch.zeros_like(hidden))
+
+
+def selecting(features: int, classes: int, width: int = 600) -> nn.Module:
+    """Untrained: two layers of few winners; the first weights are large, so that winners change soon."""
+    first = nn.Linear(features, width)
+    with torch.no_grad():
+        first.weight.mul_(5)
+    middle = nn.Linear(width, width)
+    return nn.Sequential(nn.Flatten(), first, KeepLargest(0.03), middle, KeepLargest(0.03), nn.Linear(width, classes))
+
+
+def rectified(features: int, classes: int) -> nn.Module:
+    """Untrained: the same depth with ReLUs."""
+    hidden = [nn.Linear(features, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU()]
+    return nn.Sequential(nn.Flatten(), *hidden, nn.Linear(64, classes))
 
 
 PLANTED: list[tuple[type[Wrapped], type[Wrapped]]] = [
@@ -193,4 +205,4 @@ PLANTED: list[tuple[type[Wrapped], type[Wrapped]]] = [
     (Optimising, Diffusing),
     (SoftmaxTwice, LogSoftmax),
 ]
-"""Each bad defence with its honest twin; the tenth pair is `Selecting`, few kept, and a network of ReLUs."""
+"""Each bad defence with its honest twin; the tenth pair, `selecting` and `rectified`, is trained by itself."""

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
 from conftest import blobs  # noqa: E402
-from planted import PLANTED, Selecting  # noqa: E402
+from planted import PLANTED, rectified, selecting  # noqa: E402
 
 from guardapp.robust.cascade import Budget, passes  # noqa: E402
 from guardapp.robust.evaluator import Evaluator  # noqa: E402
@@ -43,6 +43,7 @@ def main() -> int:
     options = argparse.ArgumentParser()
     options.add_argument("--budget", default="standard", choices=["quick", "standard", "reference"])
     options.add_argument("--examples", type=int, default=300)
+    options.add_argument("--only", help="one of them, by its name")
     chosen = options.parse_args()
     budget: Budget = chosen.budget
     torch.set_num_threads(1)
@@ -50,20 +51,23 @@ def main() -> int:
     x, y = blobs(1500, seed=0, classes=CLASSES)
     test, label = blobs(chosen.examples, seed=1, classes=CLASSES)
     network = fit(
-        nn.Sequential(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(16 * 36, CLASSES)),
+        nn.Sequential(
+            nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(16 * 36, CLASSES)
+        ),
         x,
         y,
     )
-    relu = nn.Sequential(nn.Flatten(), nn.Linear(144, 128), nn.ReLU(), nn.Linear(128, CLASSES))
     models: list[tuple[str, bool, nn.Module]] = []
     for bad, honest in PLANTED:
         models += [(bad.__name__, True, bad(network)), (honest.__name__, False, honest(network))]
     models += [
-        ("Selecting", True, fit(Selecting(144, CLASSES, 0.1), x, y)),
-        ("Relu", False, fit(relu, x, y)),
+        ("selecting", True, fit(selecting(144, CLASSES), x, y)),
+        ("rectified", False, fit(rectified(144, CLASSES), x, y)),
     ]
     failed = 0
     for name, is_bad, model in models:
+        if chosen.only and chosen.only != name:
+            continue
         evaluator = Evaluator(Victim(model, CLASSES), test, label, "linf")
         begun = time.process_time()
         strengths = [0.02, 0.05, 0.08]
