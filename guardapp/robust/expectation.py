@@ -1,4 +1,7 @@
-"""A model that answers at random, attacked through its average (Athalye et al. 2018, Expectation over Transformation)."""
+"""A model that answers at random, attacked through its average: EoT, expectation over transformation.
+
+After Athalye et al. 2018 (Synthesizing Robust Adversarial Examples).
+"""
 
 from __future__ import annotations
 

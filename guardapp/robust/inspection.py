@@ -47,7 +47,7 @@ class Inspected(NamedTuple):
 
 
 def inspect_model(victim: Victim, x: Tensor, y: Tensor, right: Tensor, nearby: Threat) -> Inspected:
-    """x, y: the sample on the CPU; right: positions in it that are answered rightly; nearby: how far a short step goes"""
+    """x, y: the sample on the CPU; right: positions in it answered rightly; nearby: how far a short step goes"""
     scores = victim.all_scores(x)
     point, label = x[right].to(victim.device), y[right].to(victim.device)
     return Inspected(

@@ -24,7 +24,6 @@ from guardapp.robust.flags import Measured, judge  # noqa: E402
 from guardapp.robust.selfchecks import check_itself  # noqa: E402
 from guardapp.robust.victim import Victim  # noqa: E402
 
-
 CLASSES = 4
 
 
