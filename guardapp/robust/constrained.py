@@ -48,9 +48,9 @@ class RowPoint(NamedTuple):
 
 
 class ChangedRow(NamedTuple):
-    """index: the row's number in the table; cells of the model's columns before and after"""
+    """source_row: the row's number in the table; cells of the model's columns before and after"""
 
-    index: int
+    source_row: int
     budget: float
     label: str
     original: dict[str, str]
@@ -129,7 +129,7 @@ def attack_rows(
         feasible = Feasible(table.origin, table.plain, table.declared, resolved, budget, constraints.most_columns)
         attackable = int((feasible.attackable & right).sum())
         judge = _Judge(victim, table, rules, budget)
-        counts = []
+        counts: list[int] = []
         for kind in ("climb", "search"):
             rows = np.flatnonzero(left & feasible.attackable)
             attack = _climbed if kind == "climb" else _evolved

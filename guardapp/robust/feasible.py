@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -174,7 +173,8 @@ class Feasible:
         unit = ~whole | (numbers == np.round(numbers)) | (numbers == self.origin.numbers)
         kept = (self.free | (rows.codes == self.origin.codes)).all(1)
         few = np.ones(len(numbers), bool) if self.most is None else self.changes(rows).sum(1) <= self.most
-        return inside & unit.all(1) & kept & few & self.related(rows)
+        good: Mask = inside & unit.all(1) & kept & few & self.related(rows)
+        return good
 
     def changes(self, rows: Rows) -> Mask:
         """(n, numbers + categories) which cells differ from the original."""
@@ -247,7 +247,7 @@ class Feasible:
         return self._computed(numbers), codes
 
 
-def as_facts(constraints: Constraints, resolved: Resolved, layout: Layout) -> Mapping[str, object]:
+def as_facts(constraints: Constraints, resolved: Resolved, layout: Layout) -> dict[str, Any]:
     """Everything that a stranger needs to check a row, in the columns' units."""
     columns: dict[str, object] = {}
     for place, name in enumerate(layout.numbers):

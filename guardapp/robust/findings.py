@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from guardapp.robust.beyond import Beyond
 from guardapp.robust.evaluator import StrengthRecord
-from guardapp.robust.flags import Flag, percent
+from guardapp.robust.flag import Flag, percent
 from guardapp.robust.intervals import Share
 from guardapp.robust.pictures import Pair
+from guardapp.robust.stress import Damage
 from guardapp.robust.threat import Norm
-
-
-class Damage(NamedTuple):
-    """Accuracy under one level of damage without malice. kind: "noise" (standard deviation) or "missing" (rate)"""
-
-    kind: str
-    level: float
-    right: Share
 
 
 class Findings(NamedTuple):
@@ -24,6 +18,7 @@ class Findings(NamedTuple):
 
     unit:  what an example is called: "images" or "rows"
     facts: how it was measured: model, data, budget, seed, device, threads, versions
+    beyond: what was tried beyond the norm
     """
 
     norm: Norm
@@ -35,6 +30,7 @@ class Findings(NamedTuple):
     worst: list[Pair]
     cpu_seconds: float
     facts: dict[str, Any]
+    beyond: Beyond = Beyond()
 
     @property
     def red(self) -> list[Flag]:
@@ -70,6 +66,7 @@ class Findings(NamedTuple):
                 | {"low": damage.right.low, "high": damage.right.high}
                 for damage in self.damage
             ],
+            **self.beyond.as_json(),
             "flags": [flag._asdict() for flag in raised],
             "passed": [{"id": flag.id, "title": flag.title, "why": flag.why} for flag in passed],
             "worst": [pair._asdict() for pair in self.worst],

@@ -55,7 +55,7 @@ def inspect_model(victim: Victim, x: Tensor, y: Tensor, right: Tensor, nearby: T
         gradients=computes_gradients(victim, x[:2].to(victim.device)),
         squashed=squashed_twice(scores),
         outputs=scores.shape[1],
-        seen=len(y.unique()),
+        seen=len(set(y.tolist())),
         range=float(x.amax()),
         renormalised=_renormalised(victim, x, y, scores),
         fading=_fading(victim, point, label) if len(right) else None,

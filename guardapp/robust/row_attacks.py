@@ -162,7 +162,8 @@ def _worth(
     margin = losses.margin(scores, y, y).double().cpu().numpy()
     wrong = (scores.argmax(1) != y).cpu().numpy()
     cells = feasible.changes(rows).sum(1)
-    return np.where(wrong, 1.0 + 1.0 / (1.0 + cells), np.minimum(margin, 0.0) - 1e-9 * cells - 1e-12)
+    worth: Floats = np.where(wrong, 1.0 + 1.0 / (1.0 + cells), np.minimum(margin, 0.0) - 1e-9 * cells - 1e-12)
+    return worth
 
 
 def _chosen(people: Rows, children: Rows, kept: NDArray[np.int64]) -> Rows:

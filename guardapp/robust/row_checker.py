@@ -51,7 +51,7 @@ def _number(name: str, before: str, after: str, rule: Mapping[str, Any], budget:
         return [f"{name} is no number"]
     found = []
     low, high = Decimal(repr(rule["low"])), Decimal(repr(rule["high"]))
-    slack = MISSED * max(abs(old), abs(new), 1)
+    slack = MISSED * max(abs(old), abs(new), Decimal(1))
     if not low - slack <= new <= high + slack:
         found.append(f"{name} leaves its bounds")
     if rule["whole"] and new != new.to_integral_value():

@@ -149,7 +149,7 @@ def through_a_copy(evaluator: Evaluator, x: Tensor, y: Tensor, threat: Threat, g
         drawn = torch.randint(0, len(around), (128,), generator=generator).to(victim.device)
         loss = nn.functional.cross_entropy(copy(around[drawn]), answers[drawn])
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         victim.checkpoint()
     imitation = Victim(copy, victim.classes, device=victim.device.type, checkpoint=victim.checkpoint)

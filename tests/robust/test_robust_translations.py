@@ -15,10 +15,11 @@ from guardapp.language import translate
 from guardapp.robust import flags, model_flags
 from guardapp.robust.cascade import passes
 from guardapp.robust.evaluator import Evaluator
-from guardapp.robust.findings import Damage, Findings
+from guardapp.robust.findings import Findings
 from guardapp.robust.flags import Measured, judge
 from guardapp.robust.report import write_report
 from guardapp.robust.selfchecks import SelfChecks, check_itself
+from guardapp.robust.stress import Damage
 from guardapp.robust.victim import Victim
 
 

@@ -150,7 +150,7 @@ def test_a_linear_model_is_broken_exactly_where_arithmetic_says() -> None:
     found = attack_rows(
         Victim(model, 2), table, Constraints.model_validate({"budgets": [7], "columns": {"v": {"scale": 1.0}}})
     )
-    assert {row.index for row in found.rows} == {
+    assert {row.source_row for row in found.rows} == {
         number for number, value in enumerate(values) if (value <= 50 and value + 7 > 50.5) or 50 < value <= 57
     }
 
