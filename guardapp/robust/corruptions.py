@@ -164,10 +164,12 @@ def _elastic(x: Tensor, part: float, generator: torch.Generator) -> Tensor:
     return _moved(x, pull * part * min(x.shape[2:]))
 
 
-def _pixelate(x: Tensor, part: float, generator: torch.Generator) -> Tensor:
-    size = (max(1, round(part * x.shape[2])), max(1, round(part * x.shape[3])))
-    small = functional.adaptive_avg_pool2d(x, size)
-    return functional.interpolate(small, x.shape[2:], mode="nearest")
+def _pixelate(x: Tensor, small: float, generator: torch.Generator) -> Tensor:
+    """Whole blocks, because blocks of one pixel and a half do more harm than blocks of two."""
+    block = round(small * max(1.0, min(x.shape[2:]) / 64))
+    mean = functional.avg_pool2d(x, block, ceil_mode=True, count_include_pad=False)
+    large = mean.repeat_interleave(block, 2).repeat_interleave(block, 3)
+    return large[:, :, : x.shape[2], : x.shape[3]]
 
 
 def _jpeg(x: Tensor, quality: float, generator: torch.Generator) -> Tensor:
@@ -240,7 +242,7 @@ CORRUPTIONS: dict[str, Corruption] = {
     "Brightness": Corruption("weather", _brightness, (0.06, 0.12, 0.2, 0.28, 0.38)),
     "Contrast": Corruption("digital", _contrast, (0.75, 0.55, 0.4, 0.27, 0.16)),
     "Elastic": Corruption("digital", _elastic, (0.01, 0.02, 0.03, 0.045, 0.06)),
-    "Pixelate": Corruption("digital", _pixelate, (0.8, 0.65, 0.5, 0.4, 0.3)),
+    "Pixelate": Corruption("digital", _pixelate, (2, 3, 4, 5, 6)),
     "JPEG": Corruption("digital", _jpeg, (60, 35, 20, 12, 7)),
     "Gamma": Corruption("added", _gamma, (1.3, 1.6, 2.0, 2.6, 3.4)),
     "Fewer grey levels": Corruption("added", _posterise, (16, 8, 6, 4, 2)),

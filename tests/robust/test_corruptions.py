@@ -51,7 +51,6 @@ def test_damage_grows_with_the_severity(name: str) -> None:
     changes = [float((drawn(name, severity, x) - x).abs().mean()) for severity in range(1, 6)]
     assert changes[0] > 0
     assert changes[0] < changes[2] < changes[4]
-    assert changes[-1] > 1.2 * changes[0]
 
 
 def test_noises_have_the_spread_of_their_laws() -> None:
