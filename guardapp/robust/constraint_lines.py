@@ -149,7 +149,7 @@ def as_lines(constraints: Mapping[str, Any]) -> str:
         if words:
             lines.append(f"{_quoted(name)}: {', '.join(words)}")
     for relation in constraints.get("relations") or []:
-        terms = []
+        terms: list[str] = []
         for name, weight in relation["terms"].items():
             sign = "-" if weight < 0 else "+" if terms else ""
             factor = "" if abs(weight) == 1 else f"{abs(weight)!r} "

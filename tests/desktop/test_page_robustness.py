@@ -23,8 +23,8 @@ from guardapp.desktop.i18n import speech
 from guardapp.desktop.kit import Button, Label
 from guardapp.desktop.robustness.finding import share, strength_words
 from guardapp.desktop.robustness.flags_card import sentence
+from guardapp.desktop.robustness.lists import read_numbers
 from guardapp.desktop.robustness.page import INPUT, RESULT, REVIEW, SETTINGS, RobustnessPage
-from guardapp.desktop.robustness.settings_step import read_numbers
 from guardapp.desktop.theme.state import theme
 from guardapp.desktop.window import Window
 
