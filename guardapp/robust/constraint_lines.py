@@ -30,7 +30,7 @@ class LineError(ValueError):
 
 
 def read_lines(text: str) -> dict[str, Any]:
-    """`columns` and `relations` of `guardapp.robust.constraints.Constraints`. Raises LineError at the first bad line."""
+    """`columns` and `relations` of `guardapp.robust.constraints`. Raises LineError at the first bad line."""
     columns: dict[str, dict[str, Any]] = {}
     relations: list[dict[str, Any]] = []
     tidy = text.replace("≤", "<=").replace("≥", ">=").replace("：", ":").replace("，", ",")

@@ -85,8 +85,8 @@ EXPLANATIONS = {
     ),
     "training-mode": (
         "Parts of the model stay in training mode",
-        "Dropout and batch normalisation behave differently in training. A part that ignores the switch makes the model "
-        "that is checked another one than the model that is used.",
+        "Dropout and batch normalisation behave differently in training. A part that ignores the switch makes the "
+        "model that is checked another one than the model that is used.",
     ),
     "gradients-at-inference": (
         "The model optimises while it answers",
@@ -105,8 +105,8 @@ EXPLANATIONS = {
     ),
     "misleading-gradients": (
         "Gradients mislead",
-        "A gradient promises that a short step along it changes the scores. Where it does not, the model contains steps "
-        "or selections, and attacks that follow the gradient lose their way.",
+        "A gradient promises that a short step along it changes the scores. Where it does not, the model contains "
+        "steps or selections, and attacks that follow the gradient lose their way.",
     ),
     "normalisation": (
         "The inputs are normalised twice or not at all",
@@ -120,7 +120,8 @@ EXPLANATIONS = {
     ),
     "noise-beats-attack": (
         "Random noise finds what attacks miss",
-        "Noise knows nothing about the model. If it finds mistakes where all attacks found none, the attacks do not work.",
+        "Noise knows nothing about the model. If it finds mistakes where all attacks found none, the attacks do not "
+        "work.",
     ),
     "labels-beat-attack": (
         "An attack that sees answers alone finds more",
@@ -129,8 +130,8 @@ EXPLANATIONS = {
     ),
     "transfer-beats-attack": (
         "What fools a copy fools the model",
-        "A small network learns the model's answers and is attacked in its place. If that finds mistakes that the attacks "
-        "on the model itself missed, the model's own gradients mislead.",
+        "A small network learns the model's answers and is attacked in its place. If that finds mistakes that the "
+        "attacks on the model itself missed, the model's own gradients mislead.",
     ),
     "longer-climb": (
         "A longer climb still finds more",

@@ -36,7 +36,7 @@ class Damaged(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """points: by strength, the first one at 0, without attack; damage: by kind and by level from 0 on: "noise", "missing",
+    """points: by strength, the first one at 0, without attack; damage: by kind, by level from 0 on: "noise", "missing",
     "rotation", "translation", "unit", "swap", "corruptions" (severity) and "constrained" (budget)
 
     complete: False while the job runs; then flags, damage and worst are not here yet

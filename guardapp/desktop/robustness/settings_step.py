@@ -203,7 +203,7 @@ class SettingsStep(QWidget):
         self.limit.set_value(int((spec.get("data") or {}).get("limit") or 500))
         self.seed.set_value(int(spec.get("seed", 0)))
         self.natural.setChecked(bool(spec.get("natural", True)))
-        self.constraints.show_constraints(spec.get("constraints") if spec else {})
+        self.constraints.show_constraints(spec.get("constraints") if spec and table else {})
         self.set_table(table)
         self._choose_budget(str(spec.get("budget", "standard")))
 
