@@ -37,7 +37,7 @@ _DAMAGES = {
     "corruptions": ("Common corruptions", "mean of 18, severity {level}", "no corruption"),
     "rotation": ("Rotation", "worst way, {level} degrees", "not turned"),
     "translation": ("Translation", "worst way, {level} of the side", "not shifted"),
-    "unit": ("Wrong unit", "one number times 10^{level}", "units as they are"),
+    "unit": ("Wrong unit", "one number times {level}", "units as they are"),
     "swap": ("Exchanged categories", "{level} of the columns", "none exchanged"),
 }
 _SHARES = ("missing", "translation", "swap")
@@ -98,14 +98,15 @@ def _damage(finding: Finding, kind: str, index: int, running: bool) -> Measure:
     found = finding.damage_at(kind, index)
     if found is None:
         return Measure(kind, kind, title, "after the attacks", "", _open(running), {})
-    level = (
-        share(found.level)
-        if kind in _SHARES
-        else strength_words(found.level)
-        if kind == "noise"
-        else f"{found.level:g}"
-    )
+    level = _level(kind, found.level)
     return Measure(kind, kind, title, note if found.level else at_zero, share(found.value), "done", {"level": level})
+
+
+def _level(kind: str, level: float) -> str:
+    if kind in _SHARES:
+        return share(level)
+    # units are known by their power of ten
+    return strength_words(level) if kind == "noise" else f"{10**level if kind == 'unit' else level:g}"
 
 
 def _certified(point: Point | None) -> Measure:
