@@ -66,6 +66,18 @@ class Stage:
         self._listener.checkpoint()
 
 
+class _Part:
+    """Passes on what a part of a task tells, and names what it made after the part."""
+
+    def __init__(self, listener: Listener, name: str) -> None:
+        self._listener, self._name = listener, name
+        self.stage, self.metric, self.log, self.facts = listener.stage, listener.metric, listener.log, listener.facts
+        self.checkpoint, self.pause_wanted = listener.checkpoint, listener.pause_wanted
+
+    def artifact(self, name: str, path: Path) -> None:
+        self._listener.artifact(f"{self._name}-{name}", path)
+
+
 class Progress:
     """A task's view of the engine.
 
@@ -96,6 +108,12 @@ class Progress:
         yield stage
         if total is not None:
             self._listener.stage(title, total, total)
+
+    def part(self, name: str) -> Progress:
+        """The view for one of several things that a task does one after the other; its artifacts are `name-…`."""
+        return Progress(
+            _Part(self._listener, name), keys=self._keys, resume_folder=self.resume_folder, device=self.device
+        )
 
     def metric(self, series: str, x: float, y: float) -> None:
         """One point of a live curve, for instance `metric("epsilon", step, value)`."""

@@ -66,16 +66,18 @@ def profile_(file: Path, table: str | None, as_json: bool) -> None:
 @_TABLE
 @click.option("-o", "--output", type=_FILE, help="Where to write it; otherwise it is printed.")
 def policy_(file: Path, table: str | None, output: Path | None) -> None:
-    """Write a commented starting policy for a table.
+    """Write a commented starting policy for a table, or for all tables of a folder.
 
     \b
     Example:
       guardapp deid policy clinic.csv -o policy.yaml
+      guardapp deid policy hospital -o policy.yaml
     """
     from guardapp.deid.profile import profile
+    from guardapp.deid.related.starting import starting_tables
     from guardapp.deid.starting_policy import starting_text
 
-    text = starting_text(profile(file, table=table))
+    text = starting_tables(file) if file.is_dir() else starting_text(profile(file, table=table))
     if output is None:
         print(text, end="")
         return
@@ -122,20 +124,31 @@ def run_(
 ) -> None:
     """Protect a table by a policy; the written file is counted again, attacked, and given a certificate.
 
+    FILE may be a folder, or a database, of several tables if the policy is one for several tables.
+
     \b
     Example:
       guardapp deid run clinic.csv --policy policy.yaml --out protected --sign signer
       guardapp deid run clinic.xlsx --table 2024 --policy policy.yaml --format parquet --order shuffle --out protected
     """
+    from guardapp.cli.deid_tables import run_tables
     from guardapp.cli.single import run_single
     from guardapp.deid.job import DeidSpec, Output
+    from guardapp.deid.policy import load_document
+    from guardapp.deid.related.policy import holds_tables
 
+    output = Output.model_validate({"format": format_, "order": order})
+    if holds_tables(load_document(policy)):
+        if table is not None or population is not None:
+            raise click.UsageError("A policy for several tables takes neither --table nor --population.")
+        run_tables(file, policy, out, output, sign, as_json=as_json)
+        return
     spec = DeidSpec(
         name=file.name[:120],
         input=file.absolute(),
         table=table,
         policy=policy.absolute(),
-        output=Output.model_validate({"format": format_, "order": order}),
+        output=output,
         population=population.absolute() if population is not None else None,
         sign=sign,
     )

@@ -156,6 +156,16 @@ def read(path: Path) -> dict[str, Any]:
     return dict(document)
 
 
+def released(folder: Path) -> tuple[Table, dict[str, Any]]:
+    """The released table in `folder`, read as its certificate says that it is written, and the certificate."""
+    from guardapp.formats.tables import open_table
+
+    document = read(folder)
+    output = document["output"]
+    own = {"encoding": output["encoding"], "delimiter": output["delimiter"], "header": True}
+    return open_table(folder / output["name"], **(own if output["format"] == "csv" else {})), document
+
+
 def signature_fits(document: dict[str, Any], public_pem: str) -> bool:
     """Whether the signature is of this key over all the rest. GuardError `sign.key` for what is no such key."""
     rest = {name: value for name, value in document.items() if name != "signature"}

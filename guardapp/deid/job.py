@@ -234,6 +234,10 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
 
 
 def published(spec: DeidSpec, folder: Path) -> None:
+    remember(folder)
+
+
+def remember(folder: Path) -> None:
     """Remember a release that now lies at `folder`, so that later ones are attacked together with it."""
     from guardapp.deid import certificate
     from guardapp.vault.releases import Releases, header_sha256

@@ -274,6 +274,11 @@ def refuse_later(policy: Policy) -> None:
 
 def load_policy(path: Path) -> Policy:
     """Read a policy file; paths in it are relative to it. GuardError `policy.*` and what the system refuses."""
+    return build_policy(load_document(path), name=path.name, base=path.parent)
+
+
+def load_document(path: Path) -> dict[str, Any]:
+    """The fields of a policy file, unchecked. GuardError `policy.not-a-policy`, `policy.not-yaml`."""
     try:
         if path.stat().st_size > LARGEST_POLICY:
             raise _bad(path.name, "the file is larger than 16 MiB", "Choose a policy file.", "policy.not-a-policy")
@@ -282,11 +287,15 @@ def load_policy(path: Path) -> Policy:
         raise from_os_error(error, path) from error
     except UnicodeDecodeError as error:
         raise _bad(path.name, "it is not UTF-8 text", "Save it as UTF-8.", "policy.not-a-policy") from error
-    return parse_policy(text, name=path.name, base=path.parent)
+    return _document(text, path.name)
 
 
 def parse_policy(text: str, *, name: str = "The policy", base: Path | None = None) -> Policy:
     """A policy from YAML text; `base` is the folder that its relative paths start from."""
+    return build_policy(_document(text, name), name=name, base=base)
+
+
+def _document(text: str, name: str) -> dict[str, Any]:
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -299,7 +308,7 @@ def parse_policy(text: str, *, name: str = "The policy", base: Path | None = Non
         raise _bad(
             name, "it holds no fields", "Start from “guardapp deid policy FILE -o policy.yaml”.", "policy.not-a-policy"
         )
-    return build_policy(document, name=name, base=base)
+    return document
 
 
 def build_policy(document: Any, *, name: str = "The policy", base: Path | None = None) -> Policy:
@@ -307,14 +316,15 @@ def build_policy(document: Any, *, name: str = "The policy", base: Path | None =
     try:
         return Policy.model_validate(document, context={"base": base})
     except ValidationError as error:
-        raise _explain(name, error) from error
+        raise explain(name, error) from error
 
 
 def _bad(name: str, why: str, next: str, code: str) -> GuardError:
     return GuardError(f"{name} cannot be used as a policy", why, next, code)
 
 
-def _explain(name: str, error: ValidationError) -> GuardError:
+def explain(name: str, error: ValidationError) -> GuardError:
+    """What of the document is wrong, where, and the nearest known field."""
     # a union reports every alternative; what fits one of them best says most
     first = min(error.errors(), key=lambda e: (e["type"] not in ("extra_forbidden", "value_error"), -len(e["loc"])))
     place = ".".join(str(part) for part in first["loc"] if not _internal(part)) or "the file"

@@ -24,27 +24,44 @@ def starting_text(profile: Profile) -> str:
     fields = _fields(profile)
     lines = [
         f"# A starting policy for {_one_line(profile.path)}: {profile.rows:,} rows, {len(profile.columns)} columns.",
-        "# Review every line: what is suggested rests on names, patterns and checksums, and can be wrong.",
-        "# A column that is not named here is refused, never passed through.",
-        "# Roles: direct (names a person), quasi (does so in combination), sensitive (must not be learnt), other.",
-        "# Rules: drop, redact, mask, pseudonym, token and fpe (reversible), keep,",
-        "# {generalise: …}, {top_bottom_code: …}, {redact_text: …}, {date_shift: …} and more: docs/deid.md.",
+        *ADVICE,
         "version: 1",
-        "columns:",
+        *table_lines(profile),
+        key_line(fields["key"]),
     ]
+    return "\n".join(lines) + "\n"
+
+
+ADVICE = (
+    "# Review every line: what is suggested rests on names, patterns and checksums, and can be wrong.",
+    "# A column that is not named here is refused, never passed through.",
+    "# Roles: direct (names a person), quasi (does so in combination), sensitive (must not be learnt), other.",
+    "# Rules: drop, redact, mask, pseudonym, token and fpe (reversible), keep,",
+    "# {generalise: …}, {top_bottom_code: …}, {redact_text: …}, {date_shift: …} and more: docs/deid.md.",
+)
+
+
+def key_line(key: str) -> str:
+    return f"key: {flow(key)}  # the vault key that makes pseudonyms and tokens; made on first use"
+
+
+def table_lines(profile: Profile, rules: dict[str, dict[str, object]] | None = None) -> list[str]:
+    """What the policy says of one table, a line each.
+
+    rules: columns whose fields are decided already
+    """
+    fields = _fields(profile)
+    lines = ["columns:"]
     for column in profile.columns:
-        lines.append(f"  {_flow(column.name)}: {_flow(fields['columns'][column.name])}  # {_one_line(column.why)}")
+        chosen = (rules or {}).get(column.name, fields["columns"][column.name])
+        lines.append(f"  {flow(column.name)}: {flow(chosen)}  # {_one_line(column.why)}")
     if fields["models"]:
         lines.append("models:")
         for model in fields["models"]:
-            lines.append(f"  - {_flow(model)}  # {_MODEL_NOTES[model['name']]}")
+            lines.append(f"  - {flow(model)}  # {_MODEL_NOTES[model['name']]}")
     else:
         lines.append("models: []  # no column has the role quasi, so there is no group to hide in")
-    lines += [
-        "search: {engine: local}",
-        f"key: {_flow(fields['key'])}  # the vault key that makes pseudonyms and tokens; made on first use",
-    ]
-    return "\n".join(lines) + "\n"
+    return [*lines, "search: {engine: local}"]
 
 
 _MODEL_NOTES = {
@@ -78,7 +95,8 @@ def _column(column: ColumnProfile) -> dict[str, object]:
     return fields
 
 
-def _flow(value: object) -> str:
+def flow(value: object) -> str:
+    """A value as YAML on one line."""
     text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, sort_keys=False, width=10**6)
     return text.removesuffix("\n").removesuffix("...").removesuffix("\n")
 

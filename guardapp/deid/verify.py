@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from guardapp.deid import certificate
 from guardapp.deid.check import Measured, measure_table
 from guardapp.errors import GuardError
-from guardapp.formats.tables import open_table
 from guardapp.progress import Progress
 from guardapp.vault.keys import fingerprint, read
 
@@ -91,8 +90,7 @@ def _guarantees(document: dict[str, Any], folder: Path, progress: Progress) -> l
     output, stated = document["output"], document["guarantees"]
     if Path(output["name"]).name != output["name"] or not (folder / output["name"]).is_file():
         return []
-    own = {"encoding": output["encoding"], "delimiter": output["delimiter"], "header": True}
-    table = open_table(folder / output["name"], **(own if output["format"] == "csv" else {}))
+    table, _ = certificate.released(folder)
     if table.columns != output["columns"]:
         return [Finding("table", False, "The table has other columns than the certificate says.")]
     with progress.stage("Counting the guarantees again", total=output["rows"]) as stage:

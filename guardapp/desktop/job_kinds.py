@@ -16,6 +16,7 @@ class KindLook(NamedTuple):
 
 _LOOKS = {
     "deid": KindLook("De-identify", "De-identify", "deidentify", "ph.table"),
+    "tables": KindLook("De-identify", "De-identify", "deidentify", "ph.table"),
     "train": KindLook("Private training", "Training", "training", "ph.chart-line-up"),
     "check": KindLook("Robustness", "Robustness", "robustness", "ph.shield-check"),
     "seal": KindLook("Checkpoints · Seal", "Seal", "checkpoints", "ph.package"),

@@ -17,6 +17,7 @@ from guardapp.spec import Result, Spec
 
 KINDS = {
     "deid": "guardapp.deid.job",
+    "tables": "guardapp.deid.related.job",
     "train": "guardapp.train.job",
     "check": "guardapp.robust.job",
     "seal": "guardapp.seal.job",

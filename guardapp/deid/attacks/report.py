@@ -18,6 +18,7 @@ TITLES = {
     "refinement": "Narrow generalised values",
     "rare-combination": "Look for rare values and pairs",
     "differencing": "Compare with earlier releases",
+    "joined-tables": "Join the tables by person",
 }
 OUTCOMES = {"withstood": "Withstood", "succeeded": "Succeeded: red flag", "not-run": "Nothing to attack"}
 
