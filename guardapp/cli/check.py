@@ -8,27 +8,45 @@ from typing import Any
 
 import click
 
+from guardapp.spec import Spec
+
 MAX_SPEC_BYTES = 1 << 20
 GUIDES = {"check": "robustness.md", "leak": "leakage.md"}
 
 
 @click.command(epilog="Example: guardapp check check.yaml --out attack")
 @click.argument("spec", type=click.Path(path_type=Path), metavar="SPEC.yaml")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="A folder that does not exist yet.")
+@click.option("--out", type=click.Path(path_type=Path), help="A folder that does not exist yet.")
 @click.option("--trust-sha256", metavar="HEX", help="Let the model's Python file run, if this is its hash.")
 @click.option("--json", "as_json", is_flag=True, help="Print report.json on stdout.")
+@click.option("--show-constraints", is_flag=True, help="Print what rows of the table have to keep, as YAML, and stop.")
 @click.pass_context
-def check(ctx: click.Context, spec: Path, out: Path, trust_sha256: str | None, as_json: bool) -> None:
+def check(
+    ctx: click.Context,
+    spec: Path,
+    out: Path | None,
+    trust_sha256: str | None,
+    as_json: bool,
+    show_constraints: bool,
+) -> None:
     """Attack a model within bounds and measure how often it stays right.
 
     SPEC.yaml names the model, the labelled examples, the norm and the strengths; docs/robustness.md shows one.
+    With --show-constraints nothing is attacked: paste what it prints under “constraints:” and edit it.
+
     OUT gets report.html, report.json, adversarials.npz and pictures of the worst examples. The exit code is 1 when a
     red flag says that the figures are not to be trusted.
     """
     from guardapp.cli.single import run_single
     from guardapp.jobs.specs import parse
 
-    result = run_single(parse(trusting(read(spec), trust_sha256), base=spec.absolute().parent), out, as_json=as_json)
+    wanted = parse(trusting(read(spec), trust_sha256), base=spec.absolute().parent)
+    if show_constraints:
+        click.echo(constraints_of(wanted), nl=False)
+        return
+    if out is None:
+        raise click.UsageError("Missing option '--out'.")
+    result = run_single(wanted, out, as_json=as_json)
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False, indent=2))
@@ -36,6 +54,26 @@ def check(ctx: click.Context, spec: Path, out: Path, trust_sha256: str | None, a
         click.echo("\n".join(lines(report, out)))
     if not result.holds:
         ctx.exit(1)
+
+
+def constraints_of(spec: Spec) -> str:
+    """The starting constraints of a spec's table as YAML; raises GuardError `check.no-table` for images."""
+    import yaml
+
+    from guardapp.errors import GuardError
+    from guardapp.robust.beyond import starting_constraints
+    from guardapp.robust.job import CheckSpec
+
+    assert isinstance(spec, CheckSpec)
+    if spec.data.table is None:
+        raise GuardError(
+            "There are no constraints to show",
+            "the spec checks a model of images, and constraints are for tables",
+            "Name a table and its label in the spec.",
+            "check.no-table",
+        )
+    found = starting_constraints(spec)
+    return str(yaml.safe_dump({"constraints": found}, allow_unicode=True, sort_keys=False, default_flow_style=None))
 
 
 def read(path: Path, kind: str = "check") -> dict[str, Any]:

@@ -16,15 +16,17 @@ from guardapp.errors import GuardError
 from guardapp.formats.device import choose_device, choose_threads
 from guardapp.progress import Progress
 from guardapp.robust import losses
+from guardapp.robust.beyond import go_beyond
 from guardapp.robust.cascade import passes
 from guardapp.robust.certify.accuracy import Certified, certify
+from guardapp.robust.constrained import write_rows
 from guardapp.robust.evaluator import UNBROKEN, Evaluator, StrengthRecord
-from guardapp.robust.findings import Damage, Findings
+from guardapp.robust.findings import Findings
 from guardapp.robust.flags import Measured, judge
 from guardapp.robust.pictures import write_worst
 from guardapp.robust.report import write_report
 from guardapp.robust.selfchecks import check_itself
-from guardapp.robust.stress import gaussian_noise, missing_values, right_share
+from guardapp.robust.stress import Damage, gaussian_noise, missing_values, right_share
 from guardapp.robust.subject import Subject, load
 from guardapp.robust.victim import Victim
 
@@ -60,6 +62,8 @@ def check(spec: CheckSpec, out: Path, progress: Progress) -> Findings:
     curve = attack(spec, evaluator, progress)
     certified = prove(spec, subject, progress)
     damage = stress(spec, subject, victim, progress)
+    beyond = go_beyond(spec, subject, victim, progress)
+    damage += beyond.damage
     with progress.stage("Doubting the result"):
         checks = check_itself(evaluator, spec.strengths)
         flags = judge(Measured(evaluator.clean, len(subject.data.classes), curve, checks))
@@ -76,6 +80,7 @@ def check(spec: CheckSpec, out: Path, progress: Progress) -> Findings:
             cpu_seconds=time.process_time() - started,
             facts=facts(spec, subject, victim, threads),
             certified=certified,
+            beyond=beyond,
         )
         write(findings, evaluator, spec, subject, out, progress)
     return findings
@@ -173,6 +178,10 @@ def write(
     found.write_text(json.dumps(findings.as_json(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     write_adversarials(evaluator, subject.data.index, out / "adversarials.npz")
     write_report(findings, spec.model_dump(mode="json", exclude_defaults=True), out)
+    if findings.beyond.rows is not None:
+        lines, rules = write_rows(findings.beyond.rows, out)
+        progress.artifact("changed_rows", lines)
+        progress.artifact("constraints", rules)
     progress.artifact("report", out / "report.html")
     progress.artifact("figures", found)
     progress.artifact("adversarials", out / "adversarials.npz")

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from guardapp.robust.beyond import Beyond
 from guardapp.robust.certify.accuracy import Certified
 from guardapp.robust.evaluator import StrengthRecord
-from guardapp.robust.flags import Flag, percent
+from guardapp.robust.flag import Flag, percent
 from guardapp.robust.intervals import Share, share
 from guardapp.robust.pictures import Pair
+from guardapp.robust.stress import Damage
 from guardapp.robust.threat import Norm
-
-
-class Damage(NamedTuple):
-    """Accuracy under one level of damage without malice. kind: "noise" (standard deviation) or "missing" (rate)"""
-
-    kind: str
-    level: float
-    right: Share
 
 
 class Findings(NamedTuple):
@@ -26,6 +20,7 @@ class Findings(NamedTuple):
     unit:  what an example is called: "images" or "rows"
     facts: how it was measured: model, data, budget, seed, device, threads, versions
     certified: None where no bound was wanted
+    beyond: what was tried beyond the norm
     """
 
     norm: Norm
@@ -37,6 +32,7 @@ class Findings(NamedTuple):
     worst: list[Pair]
     cpu_seconds: float
     facts: dict[str, Any]
+    beyond: Beyond = Beyond()
     certified: Certified | None = None
 
     def proved(self, strength: float) -> Share | None:
@@ -57,7 +53,7 @@ class Findings(NamedTuple):
     def headline(self) -> str:
         """The figure at the largest strength, or why it is not to be trusted."""
         if self.red:
-            return f"Not trustworthy: {self.red[0].title}"
+            return f"Not trustworthy, because {self.red[0].why}"
         last = self.curve[-1]
         attacked, clean = percent(last.robust.value), percent(self.clean.value)
         return f"{attacked} right under attack at {norm_name(self.norm)} {last.strength:g} · {clean} without attack"
@@ -80,6 +76,7 @@ class Findings(NamedTuple):
                 | {"low": damage.right.low, "high": damage.right.high}
                 for damage in self.damage
             ],
+            **self.beyond.as_json(),
             "flags": [flag._asdict() for flag in raised],
             "passed": [{"id": flag.id, "title": flag.title, "why": flag.why} for flag in passed],
             "worst": [pair._asdict() for pair in self.worst],

@@ -6,36 +6,30 @@ Carlini et al. 2019 (On Evaluating Adversarial Robustness), and the warnings of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
+from guardapp.robust import model_flags
+from guardapp.robust.contradictions import contradiction
 from guardapp.robust.evaluator import StrengthRecord
+from guardapp.robust.flag import Flag, Level, percent
 from guardapp.robust.intervals import Share
 from guardapp.robust.selfchecks import SelfChecks
 
-Level = Literal["red", "amber", "passed"]
+__all__ = ["Flag", "Level", "Measured", "judge", "percent"]
 
 WIDE = 0.05
 """Half an interval beyond which a share says little: 5 points, about 400 examples."""
 
 
-class Flag(NamedTuple):
-    """One self-check's outcome. next is empty where it passed."""
-
-    id: str
-    level: Level
-    title: str
-    why: str
-    next: str
-
-
 class Measured(NamedTuple):
-    """All that the flags judge. classes: of the data"""
+    """All that the flags judge. classes: of the data; certified: what is proved at some strengths, on these examples"""
 
     clean: Share
     classes: int
     curve: list[StrengthRecord]
     checks: SelfChecks
+    certified: Sequence[tuple[float, Share]] = ()
 
 
 def judge(measured: Measured) -> list[Flag]:
@@ -54,26 +48,30 @@ def judge(measured: Measured) -> list[Flag]:
         _probabilities,
         _sample,
         _better_than_guessing,
+        _others,
+        _certified,
     )
     flags = [flag for rule in rules for flag in rule(measured)]
+    flags += model_flags.judge(measured.checks.model, measured.classes)
     order: dict[Level, int] = {"red": 0, "amber": 1, "passed": 2}
     return sorted(flags, key=lambda flag: order[flag.level])
-
-
-def percent(part: float) -> str:
-    """0.3 → 30 %; one decimal where it tells something."""
-    hundredths = round(part * 100, 1)
-    return f"{hundredths:.0f} %" if hundredths == int(hundredths) else f"{hundredths:.1f} %"
 
 
 def _randomness(measured: Measured) -> Iterator[Flag]:
     changing = measured.checks.changing
     if changing > 0:
+        why = f"two equal forward passes gave different scores for {percent(changing)} of the examples"
+        if measured.checks.averaged is not None:
+            left = percent(measured.checks.averaged)
+            why = (
+                f"two equal forward passes gave different scores for {percent(changing)} of the examples; "
+                f"an attack on the average of several answers leaves {left} right at the largest strength"
+            )
         yield Flag(
             "random-outputs",
             "red",
             "The model answers at random",
-            f"two equal forward passes gave different scores for {percent(changing)} of the examples",
+            why,
             "Switch off dropout and added noise when the model is used, then check again.",
         )
     else:
@@ -169,6 +167,14 @@ def _unlimited(measured: Measured) -> Iterator[Flag]:
 
 def _confirmed(measured: Measured) -> Iterator[Flag]:
     worst = max(point.unconfirmed / point.robust.total for point in measured.curve)
+    if measured.checks.not_held:
+        yield Flag(
+            "not-held",
+            "red",
+            "Stored mistakes do not hold",
+            f"{percent(measured.checks.not_held)} of the stored examples break a bound or are answered rightly now",
+            "Look for randomness in the model; if it answers alike every time, report this.",
+        )
     if worst > 0:
         yield Flag(
             "unconfirmed",
@@ -262,6 +268,66 @@ def _better_than_guessing(measured: Measured) -> Iterator[Flag]:
             f"without any attack it is right on {percent(measured.clean.value)} of the examples",
             "Choose the data that it was made for, or train it first: there is little to attack.",
         )
+
+
+_OTHERS = {
+    "noise": (
+        "noise-beats-attack",
+        "Random noise finds what attacks miss",
+        "The attacks do not work on this model: check it without layers that hide its gradients.",
+    ),
+    "labels": (
+        "labels-beat-attack",
+        "An attack that sees answers alone finds more",
+        "Trust the lower figure at most, and check the model without layers that hide its gradients.",
+    ),
+    "transfer": (
+        "transfer-beats-attack",
+        "What fools a copy fools the model",
+        "Trust the lower figure at most, and check the model without layers that hide its gradients.",
+    ),
+    "longer": (
+        "longer-climb",
+        "A longer climb still finds more",
+        "Use the next larger budget.",
+    ),
+}
+
+
+def _others(measured: Measured) -> Iterator[Flag]:
+    """What a fresh attack broke of those that held, as a part of all examples; a single one is no sign yet."""
+    others = measured.checks.others
+    if others is None or measured.checks.changing > 0:
+        return
+    held = next(point.robust.value for point in measured.curve if point.strength == others.strength)
+    raised = False
+    for kind, (name, title, step) in _OTHERS.items():
+        found = int(getattr(others, kind))
+        more = found / others.tried * held
+        if found >= 2 and more > 0.01:
+            raised = True
+            level: Level = "red" if more > 0.03 and found >= 3 else "amber"
+            why = f"of {others.tried} examples that held at strength {others.strength:g} it broke {found}"
+            yield Flag(name, level, title, why, step)
+    if not raised:
+        why = f"noise, answers alone, a copy and a longer climb broke next to nothing of {others.tried} that held"
+        yield Flag("second-opinions", "passed", "Other attacks find no more", why, "")
+
+
+def _certified(measured: Measured) -> Iterator[Flag]:
+    attacked = [(point.strength, point.robust) for point in measured.curve]
+    found = contradiction(measured.certified, attacked)
+    if found is not None:
+        yield Flag(
+            "certified-above-attacked",
+            "red",
+            "More is proved than is true",
+            f"{percent(found.certified.value)} are proved to hold at strength {found.strength:g}, and an attack leaves "
+            f"{percent(found.attacked.value)}",
+            "Report this: a proof or an attack of this check is at fault.",
+        )
+    elif measured.certified:
+        yield Flag("certified-above-attacked", "passed", "Certificate under the curve", "at every strength tried", "")
 
 
 def _shares(measured: Measured, kind: str) -> list[float]:

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from guardapp.formats.datasets import DataSpec
 from guardapp.progress import Progress
+from guardapp.robust.constraints import Constraints
 from guardapp.spec import InputPath, Part, Result, Spec
 
 if TYPE_CHECKING:
@@ -65,7 +66,20 @@ class CheckSpec(Spec, kind="check"):
     missing: list[float] = Field(
         [0.1, 0.3, 0.5], max_length=MOST, description="Shares of a table's columns that go missing."
     )
+    natural: bool = Field(
+        True,
+        description="Also try corruptions and turns of images; in tables wrong units, swaps and shuffled columns.",
+    )
+    constraints: Constraints | None = Field(
+        None, description="Tables: also attack within what a row has to keep; {} for what the schema says."
+    )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Of random starts, noise and the choice of examples.")
+
+    @model_validator(mode="after")
+    def _constraints_of_rows(self) -> CheckSpec:
+        if self.constraints is not None and self.data.table is None:
+            raise ValueError("constraints are for tables")
+        return self
 
     @field_validator("strengths")
     @classmethod

@@ -9,8 +9,9 @@ from guardapp.reports import Curve, Figure, Plot, Report, Words
 from guardapp.reports.words import Level
 from guardapp.robust.evaluator import StrengthRecord
 from guardapp.robust.findings import Findings, norm_name
-from guardapp.robust.flags import percent
+from guardapp.robust.flag import percent
 from guardapp.robust.intervals import Share
+from guardapp.robust.report_beyond import write_beyond
 
 HARMLESS = 0.9
 """Where an attack leaves at least this share of the clean accuracy, the first sentence is not a warning."""
@@ -24,6 +25,7 @@ def write_report(findings: Findings, spec: dict[str, Any], folder: Path) -> None
     _meaning(report, findings)
     _curve(report, findings)
     _damage(report, findings)
+    write_beyond(report, findings.beyond)
     _flags(report, findings)
     _pictures(report, findings, folder)
     report.details("Settings", spec)
@@ -40,7 +42,7 @@ def _verdict(report: Report, findings: Findings) -> None:
     detail = f"Measured on {findings.clean.total} {findings.unit}; {interval} right under attack."
     if findings.red:
         first = findings.red[0]
-        report.verdict(f"Not trustworthy: {first.title}", level="danger", detail=f"Because {first.why}.")
+        report.verdict(f"Not trustworthy, because {first.why}", level="danger", detail=first.next)
         return
     fooled = round(100 * (1 - last.robust.value))
     level: Level = "success" if last.robust.value >= HARMLESS * findings.clean.value else "warning"
@@ -164,16 +166,32 @@ def _damage(report: Report, findings: Findings) -> None:
     if not findings.damage:
         return
     report.section("Damage without malice")
-    names = {"noise": Words("Gaussian noise"), "missing": Words("Missing values")}
-    rows = [[names[damage.kind], _level(damage.kind, damage.level), *_row(damage.right)] for damage in findings.damage]
+    rows = [
+        [Words(_DAMAGES[damage.kind]), _level(damage.kind, damage.level), *_row(damage.right)]
+        for damage in findings.damage
+    ]
     report.table(["Damage", "Level", "Right answers", "Low", "High"], rows, numeric=[1, 2, 3, 4])
     report.paragraph(
-        "Noise is given by its standard deviation, missing values by the share of columns that are missing."
+        "Noise is given by its standard deviation, missing values by the share of columns that are missing, rotations "
+        "by degrees, translations by a part of the side, both in the worst direction; wrong units by their factor, and "
+        "exchanged categories by the share of the columns."
     )
 
 
+_DAMAGES = {
+    "noise": "Gaussian noise",
+    "missing": "Missing values",
+    "rotation": "Rotation",
+    "translation": "Translation",
+    "unit": "One number in a wrong unit",
+    "swap": "Exchanged categories",
+}
+
+
 def _level(kind: str, level: float) -> str:
-    return percent(level) if kind == "missing" else f"{level:g}"
+    if kind in ("missing", "translation", "swap"):
+        return percent(level)
+    return f"± {level:g}°" if kind == "rotation" else f"× {level:g}" if kind == "unit" else f"{level:g}"
 
 
 def _flags(report: Report, findings: Findings) -> None:

@@ -12,12 +12,15 @@ from torch import Tensor
 
 from guardapp.robust import losses
 from guardapp.robust.evaluator import UNBROKEN, Evaluator
+from guardapp.robust.expectation import Averaged
+from guardapp.robust.inspection import NO_GRADIENT, Inspected, inspect_model, is_probability
 from guardapp.robust.pgd import auto_pgd, single_step
-from guardapp.robust.threat import Norm, Threat
+from guardapp.robust.second_opinions import SecondOpinions, ask
+from guardapp.robust.threat import TOLERANCE, Norm, Threat, distance
 
 SAMPLE = 100
-NO_GRADIENT = 1e-20
-"""Where no component of a gradient is larger, float32 holds no direction that an attack could follow."""
+SHORT = 1 / 8
+"""The part of the smallest strength that counts as a short step."""
 
 
 class SelfChecks(NamedTuple):
@@ -31,6 +34,10 @@ class SelfChecks(NamedTuple):
     unlimited:    still right when every feature may take any value in the range
     answers:      how many different classes the model ever answered, attacked or not
     lost:         broken at the weakest strength, but not by a fresh attack at the strongest
+    averaged:     still right under an attack on the average of several answers, at the strongest; for random ones only
+    not_held:     stored adversarials whose distance, range or mistake does not hold when measured at the end
+    model:        what a look at the model itself tells
+    others:       what attacks that share nothing with the evaluation's still broke
     """
 
     changing: float
@@ -41,6 +48,10 @@ class SelfChecks(NamedTuple):
     unlimited: float | None
     answers: int
     lost: float | None
+    averaged: float | None
+    not_held: float
+    model: Inspected
+    others: SecondOpinions | None
 
 
 def check_itself(evaluator: Evaluator, strengths: list[float]) -> SelfChecks:
@@ -48,15 +59,26 @@ def check_itself(evaluator: Evaluator, strengths: list[float]) -> SelfChecks:
     first, second = victim.all_scores(x), victim.all_scores(x)
     single = torch.cat([victim.all_scores(part) for part in torch.split(x[:20], 1)])
     right = (evaluator.broken_at > 0).nonzero().squeeze(1)[:SAMPLE]
+    changing = _differ(first, second, 1e-5)
     return SelfChecks(
-        changing=_differ(first, second, 1e-5),
+        changing=changing,
         neighbours=_differ(first[:20], single, 1e-3),
         no_gradient=_without_gradient(evaluator, right) if len(right) else None,
-        probabilities=_probabilities(first),
+        probabilities=is_probability(first),
         moved_at_zero=_moved_at_zero(evaluator, right) if len(right) else None,
         unlimited=_unlimited(evaluator, right) if len(right) else None,
         answers=_answers(evaluator),
         lost=_lost(evaluator, strengths),
+        averaged=_averaged(evaluator, right[:50], strengths[-1]) if changing and len(right) else None,
+        not_held=_not_held(evaluator),
+        model=inspect_model(
+            victim,
+            x,
+            evaluator.y[:SAMPLE],
+            right[right < SAMPLE],
+            Threat(evaluator.norm, SHORT * strengths[0], evaluator.mutable),
+        ),
+        others=ask(evaluator, strengths),
     )
 
 
@@ -81,10 +103,6 @@ def _without_gradient(evaluator: Evaluator, rows: Tensor) -> float:
     return float((gradient.abs().flatten(1).amax(1) <= NO_GRADIENT).double().mean())
 
 
-def _probabilities(scores: Tensor) -> bool:
-    return bool((scores >= 0).all() and ((scores.double().sum(1) - 1).abs() < 1e-4).all())
-
-
 def _moved_at_zero(evaluator: Evaluator, rows: Tensor) -> float:
     x, y = _on_device(evaluator, rows)
     attacked = single_step(evaluator.victim, x, y, Threat(evaluator.norm, 0.0), losses.margin)
@@ -107,9 +125,29 @@ def _lost(evaluator: Evaluator, strengths: list[float]) -> float | None:
     return 1.0 - float(_attacked_afresh(evaluator, x, y, evaluator.threat(strongest)).double().mean())
 
 
-def _attacked_afresh(evaluator: Evaluator, x: Tensor, y: Tensor, threat: Threat) -> Tensor:
+def _averaged(evaluator: Evaluator, rows: Tensor, strength: float) -> float:
+    x, y = _on_device(evaluator, rows)
+    broken = _attacked_afresh(evaluator, x, y, evaluator.threat(strength), Averaged(evaluator.victim))
+    return 1.0 - float(broken.double().mean())
+
+
+def _not_held(evaluator: Evaluator) -> float:
+    """Distance, range and answer of what was stored, measured once more, without anything that the attacks knew."""
+    rows = ((evaluator.broken_at > 0) & (evaluator.broken_at < UNBROKEN)).nonzero().squeeze(1)[: 2 * SAMPLE]
+    if not len(rows):
+        return 0.0
+    points, bound = evaluator.adversarials[rows], evaluator.broken_at[rows]
+    near = distance(evaluator.x[rows], points, evaluator.norm) <= bound + TOLERANCE
+    inside = ((points >= 0) & (points <= 1)).flatten(1).all(1)
+    wrong = evaluator.victim.predictions(points) != evaluator.y[rows]
+    return float((~(near & inside & wrong)).double().mean())
+
+
+def _attacked_afresh(
+    evaluator: Evaluator, x: Tensor, y: Tensor, threat: Threat, averaged: Averaged | None = None
+) -> Tensor:
     """(n,) bool: broken by two short climbs that know nothing of earlier results."""
-    victim = evaluator.victim
+    victim = averaged or evaluator.victim
     attacked = auto_pgd(victim, x, y, x, threat, losses.margin, 20)
     left = ~attacked.broken
     if left.any():

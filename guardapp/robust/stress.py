@@ -25,6 +25,18 @@ class Missing(NamedTuple):
     encoding: Tensor
 
 
+class Damage(NamedTuple):
+    """Accuracy under one level of damage without malice.
+
+    kind: "noise" (standard deviation), "missing" (rate), "rotation" (degrees), "translation" (part of the side),
+    "unit" (factor), "swap" (rate)
+    """
+
+    kind: str
+    level: float
+    right: Share
+
+
 def gaussian_noise(x: Tensor, sigma: float, generator: torch.Generator, mutable: Tensor | None = None) -> Tensor:
     """x plus noise of standard deviation `sigma` (in units of the range), cut to 0…1; only in the mutable features."""
     noise = torch.randn(x.shape, generator=generator) * sigma

@@ -29,11 +29,11 @@ class Victim:
     ) -> None:
         self.model = model.to(device).eval().requires_grad_(False)
         self.classes, self.device, self.batch = classes, torch.device(device), BATCH
-        self._checkpoint = checkpoint
+        self.checkpoint = checkpoint
 
     def scores(self, x: Tensor) -> Tensor:
         """(n, classes) for (n, *example) on the victim's device. A place where the task may be stopped."""
-        self._checkpoint()
+        self.checkpoint()
         output: Tensor = self.model(x)
         if output.dim() == 1 or (output.dim() == 2 and output.shape[1] == 1 and self.classes == 2):
             logit = output.reshape(-1, 1)
@@ -50,7 +50,7 @@ class Victim:
                 return scores.detach(), values.detach(), torch.zeros_like(x)
             # materialize_grads: an input that is not used at all has a gradient of zero as well
             (gradient,) = torch.autograd.grad(values.sum(), point, allow_unused=True, materialize_grads=True)
-        return scores.detach(), values.detach(), gradient.nan_to_num_(0.0)
+        return scores.detach(), values.detach(), gradient.nan_to_num(0.0)
 
     @torch.no_grad()
     def all_scores(self, x: Tensor, batch: int | None = None) -> Tensor:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -93,3 +95,14 @@ def textbook_pgd() -> Callable[..., Tensor]:
         return robust
 
     return attack
+
+
+@pytest.fixture(scope="session")
+def planted() -> ModuleType:
+    """`tests/robust/planted.py`: bad defences and their honest twins; with it the data and the training of here."""
+    place = importlib.util.spec_from_file_location("planted", Path(__file__).with_name("planted.py"))
+    assert place is not None and place.loader is not None
+    module = importlib.util.module_from_spec(place)
+    place.loader.exec_module(module)
+    module.blobs, module.fit = blobs, fit  # type: ignore[attr-defined]
+    return module

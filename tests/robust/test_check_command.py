@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from safetensors.torch import load_file, save_file
 
 from guardapp.cli import run
+from guardapp.formats.models import ModelCard, build, save_model
 
 SPEC = """
 kind: check
@@ -16,6 +18,7 @@ model: {job: model}
 data: {images: test.npz, limit: 60}
 strengths: [0.05, 0.09]
 budget: quick
+natural: false
 """
 
 
@@ -79,3 +82,38 @@ def test_a_bad_spec_is_refused_in_one_message_and_leaves_nothing(
 def test_a_spec_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["check", str(tmp_path / "none.yaml"), "--out", str(tmp_path / "out")]) == 2
     assert "none.yaml" in capsys.readouterr().err
+
+
+def test_starting_constraints_are_printed_ready_to_paste(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    schema = {
+        "version": 1,
+        "columns": {
+            "age": {"type": "number", "low": 0, "high": 100},
+            "city": {"type": "category", "values": ["Ulm", "Bonn"], "other": False},
+            "ill": {"type": "category", "values": ["no", "yes"], "other": False},
+        },
+    }
+    (tmp_path / "t.schema.yaml").write_text(yaml.safe_dump(schema), encoding="utf-8")
+    (tmp_path / "t.csv").write_text("age,city,ill\n20,Ulm,no\n30,Ulm,no\n40,Bonn,yes\n50,Bonn,yes\n", encoding="utf-8")
+    card = ModelCard(architecture="logistic", input="table", input_shape=(5,), classes=["no", "yes"], encoding=schema)
+    (tmp_path / "model").mkdir()
+    save_model(build("logistic", {}, (5,), 2), card, tmp_path / "model")
+    fields = {"kind": "check", "model": {"job": "model"}, "data": {"table": "t.csv", "label": "ill"}}
+    (tmp_path / "check.yaml").write_text(yaml.safe_dump(fields), encoding="utf-8")
+    assert run(["check", str(tmp_path / "check.yaml"), "--show-constraints"]) == 0
+    printed = yaml.safe_load(capsys.readouterr().out)
+    age = printed["constraints"]["columns"]["age"]
+    assert age == {"change": "free", "whole": True, "low": 0.0, "high": 100.0, "scale": 10.0}
+    (tmp_path / "check.yaml").write_text(yaml.safe_dump({**fields, **printed, "budget": "quick"}), encoding="utf-8")
+    assert run(["check", str(tmp_path / "check.yaml"), "--out", str(tmp_path / "out")]) in (0, 1)
+    assert (tmp_path / "out" / "constrained.jsonl").exists()
+
+
+def test_a_check_of_images_has_no_constraints_to_show(spec: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", str(spec), "--show-constraints"]) == 2
+    assert "[check.no-table]" in capsys.readouterr().err
+
+
+def test_a_check_without_a_folder_says_so(spec: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", str(spec)]) == 2
+    assert "--out" in capsys.readouterr().err

@@ -60,6 +60,7 @@ def spec_for(folder: Path, **fields: Any) -> CheckSpec:
             "data": {"images": folder / "test.npz", "limit": 120},
             "strengths": [0.05, 0.09],
             "budget": "quick",
+            "natural": False,
             **fields,
         }
     )
@@ -209,6 +210,59 @@ def test_a_table_is_attacked_in_its_numbers_and_damaged_in_all_columns(table: Pa
     assert damage["missing", 1.0] == pytest.approx((ages <= 50).mean()), "a missing age stands in the middle: “no”"
     assert damage["missing", 1.0] < damage["missing", 0.2] < 1
     assert report["worst"] == [] and not (out / "worst").exists()
+
+
+def test_rows_that_could_be_handed_in_are_attacked_and_exported_with_their_rules(table: Path) -> None:
+    data = {"table": table / "clinic.csv", "label": "ill", "schema": table / "clinic.schema.yaml", "limit": 400}
+    rules = {"budgets": [3, 8], "columns": {"age": {"change": "up", "scale": 1.0}}}
+    told = Told()
+    out, report = finished(
+        table, told, data=data, strengths=[0.1], noise=[], missing=[], constraints=rules, natural=True
+    )
+    source = (table / "clinic.csv").read_text().split()[1:]
+    ages = np.array([int(line.split(",")[0]) for line in source])
+    for point in report["constrained"]["points"]:
+        # a person of 50 or less becomes ill in the model's eyes when whole years upwards carry the age above 50.5
+        assert point["robust_accuracy"] == pytest.approx(((ages > 50) | (ages + point["budget"] < 51)).mean())
+        assert point["refused"] == 0
+    rows = [json.loads(line) for line in (out / "constrained.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert len(rows) == int(((ages <= 50) & (ages >= 43)).sum())
+    for row in rows:
+        age, city, ill = source[row["source_row"]].split(",")
+        assert row["original"] == {"age": age, "city": city} and row["label"] == ill == "no"
+        assert row["changed"]["city"] == city
+        assert int(age) <= 50 < int(row["changed"]["age"]) <= int(age) + row["budget"]
+    stated = json.loads((out / "constraints.json").read_text(encoding="utf-8"))
+    assert stated["columns"]["age"] == {
+        "type": "number",
+        "change": "up",
+        "low": 0.0,
+        "high": 100.0,
+        "whole": True,
+        "scale": 1.0,
+    }
+    assert {"changed_rows", "constraints"} <= set(told.artifacts)
+    kinds = {entry["kind"] for entry in report["damage"]}
+    assert kinds == {"unit", "swap"}
+    assert {part["kind"] for part in report["parts"]} == {"subgroup", "permutation"}
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "Rows that could be handed in" in page and "可以提交的行" in page
+
+
+def test_constraints_that_name_a_strange_column_stop_the_check(table: Path) -> None:
+    data = {"table": table / "clinic.csv", "label": "ill", "schema": table / "clinic.schema.yaml", "limit": 50}
+    assert refused(table, data=data, constraints={"columns": {"agee": {"change": "up"}}}) == "check.constraints"
+
+
+def test_pictures_are_corrupted_turned_and_shifted(trained: Path) -> None:
+    out, report = finished(trained, data={"images": trained / "test.npz", "limit": 40}, strengths=[0.05], natural=True)
+    assert len(report["corruptions"]) == 90
+    errors = [1 - entry["accuracy"] for entry in report["corruptions"]]
+    assert report["corruption_summary"]["mean_error"] == pytest.approx(sum(errors) / 90)
+    kinds = [entry["kind"] for entry in report["damage"]]
+    assert kinds.count("rotation") == kinds.count("translation") == 5
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "Common corruptions" in page and "毛玻璃" in page
 
 
 def test_a_table_without_numbers_is_refused_unless_categories_may_change(table: Path) -> None:

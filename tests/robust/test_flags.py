@@ -29,30 +29,6 @@ class Rounding(Wrapped):
         return scores
 
 
-class Saturated(Wrapped):
-    def forward(self, x: Tensor) -> Tensor:
-        scores: Tensor = (100 * self.network(x)).softmax(1)
-        return scores
-
-
-class Detached(Wrapped):
-    def forward(self, x: Tensor) -> Tensor:
-        scores: Tensor = self.network(x.detach())
-        return scores
-
-
-class Noisy(Wrapped):
-    def forward(self, x: Tensor) -> Tensor:
-        scores: Tensor = self.network(x + 0.05 * torch.randn_like(x))
-        return scores
-
-
-class Dropping(Wrapped):
-    def forward(self, x: Tensor) -> Tensor:
-        scores: Tensor = self.network(nn.functional.dropout(x, 0.2, training=True))
-        return scores
-
-
 class AcrossTheBatch(Wrapped):
     def forward(self, x: Tensor) -> Tensor:
         scores: Tensor = self.network(x)
@@ -77,10 +53,6 @@ def flags_of(model: nn.Module, pictures: Pictures, strengths: tuple[float, ...] 
     ("defence", "flag"),
     [
         (Rounding, "masked-gradients"),
-        (Saturated, "masked-gradients"),
-        (Detached, "masked-gradients"),
-        (Noisy, "random-outputs"),
-        (Dropping, "random-outputs"),
         (AcrossTheBatch, "batch-dependence"),
     ],
 )

@@ -12,20 +12,22 @@ import torch
 from torch import Tensor, nn
 
 from guardapp.language import translate
-from guardapp.robust import flags as rules
+from guardapp.robust import flags, model_flags
 from guardapp.robust.cascade import passes
 from guardapp.robust.evaluator import Evaluator
-from guardapp.robust.findings import Damage, Findings
+from guardapp.robust.findings import Findings
 from guardapp.robust.flags import Measured, judge
 from guardapp.robust.report import write_report
 from guardapp.robust.selfchecks import SelfChecks, check_itself
+from guardapp.robust.stress import Damage
 from guardapp.robust.victim import Victim
 
 
 def sentences_of_the_rules() -> list[str]:
     """The title, why and next of every flag that the rules can raise, with a share for each value."""
     found = []
-    for node in ast.walk(ast.parse(inspect.getsource(rules))):
+    sources = inspect.getsource(flags) + inspect.getsource(model_flags)
+    for node in ast.walk(ast.parse(sources)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Flag":
             found += [text for text in map(_text, node.args[2:]) if text]
     return found

@@ -78,6 +78,69 @@ EXPLANATIONS = {
         "The band around the curve says how far the figure may be off. With few examples it is too wide to tell two "
         "models apart.",
     ),
+    "not-held": (
+        "Stored mistakes do not hold",
+        "At the end every stored example is measured once more: its distance, its range and the model's answer. What "
+        "does not hold then cannot be verified by anybody else either.",
+    ),
+    "training-mode": (
+        "Parts of the model stay in training mode",
+        "Dropout and batch normalisation behave differently in training. A part that ignores the switch makes the "
+        "model that is checked another one than the model that is used.",
+    ),
+    "gradients-at-inference": (
+        "The model optimises while it answers",
+        "Such a model moves each input before it answers. Attacks look through it only in part, and published defences "
+        "of this kind lost most of their robustness when they were attacked as a whole.",
+    ),
+    "double-softmax": (
+        "Softmax was applied twice",
+        "The second softmax squeezes sure answers together, so that every gradient becomes small and confidence says "
+        "nothing. It is nearly always a mistake in the export.",
+    ),
+    "large-scores": (
+        "The scores are very large",
+        "Scores far apart saturate the softmax inside cross-entropy, and its gradient becomes exactly zero. Attacks on "
+        "the margin of two scores are not fooled by that.",
+    ),
+    "misleading-gradients": (
+        "Gradients mislead",
+        "A gradient promises that a short step along it changes the scores. Where it does not, the model contains "
+        "steps or selections, and attacks that follow the gradient lose their way.",
+    ),
+    "normalisation": (
+        "The inputs are normalised twice or not at all",
+        "If the model is right much more often on inputs with another normalisation, then it is not given what it was "
+        "trained on, and the strength of an attack does not mean what it says.",
+    ),
+    "class-count": (
+        "Some classes have no example",
+        "A figure over examples of some classes says nothing about the others, and a model with more classes than the "
+        "data can make mistakes that are not in the labels.",
+    ),
+    "noise-beats-attack": (
+        "Random noise finds what attacks miss",
+        "Noise knows nothing about the model. If it finds mistakes where all attacks found none, the attacks do not "
+        "work.",
+    ),
+    "labels-beat-attack": (
+        "An attack that sees answers alone finds more",
+        "It uses neither gradients nor scores, only the answer. Whoever sees more should find more; if not, scores and "
+        "gradients hide something.",
+    ),
+    "transfer-beats-attack": (
+        "What fools a copy fools the model",
+        "A small network learns the model's answers and is attacked in its place. If that finds mistakes that the "
+        "attacks on the model itself missed, the model's own gradients mislead.",
+    ),
+    "longer-climb": (
+        "A longer climb still finds more",
+        "An attack has converged when more steps find nothing new. As long as they do, the figure is too high.",
+    ),
+    "certified-above-attacked": (
+        "More is proved than is true",
+        "A proof bounds the truth from below, an attack from above. If they cross, one of them is wrong.",
+    ),
     "no-better-than-guessing": (
         "The model is hardly better than guessing",
         "Robustness is a share of right answers under attack. Where few are right to begin with there is little to "

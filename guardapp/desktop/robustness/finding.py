@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import ceil
+from math import ceil, log10
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
@@ -27,16 +27,17 @@ class Point(NamedTuple):
 
 
 class Damaged(NamedTuple):
-    """Accuracy under one level of damage without malice, with its 95 % interval."""
+    """Accuracy under one level of damage without malice, with its 95 % interval where the examples are independent."""
 
     level: float
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 class Finding(NamedTuple):
-    """points: by strength, the first one at 0, without attack; damage: "noise" and "missing", by level from 0 on
+    """points: by strength, the first one at 0, without attack; damage: by kind, by level from 0 on: "noise", "missing",
+    "rotation", "translation", "unit", "swap", "corruptions" (severity) and "constrained" (budget)
 
     complete: False while the job runs; then flags, damage and worst are not here yet
     fingerprint: of the data, "" while unknown
@@ -54,6 +55,9 @@ class Finding(NamedTuple):
     flags: tuple[Mapping[str, Any], ...] = ()
     passed: tuple[Mapping[str, Any], ...] = ()
     worst: tuple[Mapping[str, Any], ...] = ()
+    corruptions: tuple[Mapping[str, Any], ...] = ()
+    corruption_summary: Mapping[str, Any] | None = None
+    parts: tuple[Mapping[str, Any], ...] = ()
     complete: bool = True
     reach: float = 0.0
 
@@ -92,12 +96,24 @@ def from_report(label: str, report: Mapping[str, Any]) -> Finding:
     damage: dict[str, list[Damaged]] = {}
     for one in report["damage"]:
         levels = damage.setdefault(str(one["kind"]), [Damaged(0.0, clean, low, high)])
-        levels.append(Damaged(float(one["level"]), one["accuracy"], one["low"], one["high"]))
+        # wrong units by their power of ten, so that none is 0
+        level = log10(one["level"]) if one["kind"] == "unit" else float(one["level"])
+        levels.append(Damaged(level, one["accuracy"], one["low"], one["high"]))
+    corruptions = tuple(report.get("corruptions") or ())
+    for severity, right in _by_severity(corruptions):
+        before = damage.setdefault("corruptions", [Damaged(0.0, clean, low, high)])
+        before.append(Damaged(severity, right, None, None))
+    for point in (report.get("constrained") or {}).get("points", ()):
+        before = damage.setdefault("constrained", [Damaged(0.0, clean, low, high)])
+        before.append(Damaged(float(point["budget"]), point["robust_accuracy"], point["low"], point["high"]))
     return Finding(
         label=label,
         norm=str(report["norm"]),
         points=tuple(points),
-        damage={kind: tuple(sorted(levels)) for kind, levels in damage.items()},
+        corruptions=corruptions,
+        corruption_summary=report.get("corruption_summary"),
+        parts=tuple(report.get("parts") or ()),
+        damage={kind: tuple(sorted(levels, key=lambda one: one.level)) for kind, levels in damage.items()},
         unit=str(report["unit"]),
         examples=int(report["examples"]),
         fingerprint=str(report.get("data_fingerprint", "")),
@@ -107,6 +123,14 @@ def from_report(label: str, report: Mapping[str, Any]) -> Finding:
         worst=tuple(report["worst"]),
         reach=points[-1].strength,
     )
+
+
+def _by_severity(corruptions: Sequence[Mapping[str, Any]]) -> list[tuple[float, float]]:
+    """The mean accuracy over corruptions at each severity; the same pictures, so no interval."""
+    found: dict[float, list[float]] = {}
+    for one in corruptions:
+        found.setdefault(float(one["severity"]), []).append(float(one["accuracy"]))
+    return [(severity, sum(values) / len(values)) for severity, values in sorted(found.items())]
 
 
 def from_live(

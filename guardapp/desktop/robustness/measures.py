@@ -12,7 +12,7 @@ ATTACKS = "attacks"
 class Measure(NamedTuple):
     """One line. title, note, figure: English keys with `values`; a figure "" has not been measured.
 
-    plot:  which plot the line opens: "attacks", "noise" or "missing"
+    plot:  which plot the line opens: "attacks", or a kind of damage
     state: of the tokens (`done`, `running`, `queued`, `redFlag`, `amberFlag`), or "none"
     """
 
@@ -33,7 +33,14 @@ _PASSES = {
 _DAMAGES = {
     "noise": ("Gaussian noise", "standard deviation {level}", "no noise"),
     "missing": ("Missing values", "{level} of the columns", "nothing missing"),
+    "constrained": ("Possible rows", "budget {level}, rules kept", "nothing changed"),
+    "corruptions": ("Common corruptions", "mean of 18, severity {level}", "no corruption"),
+    "rotation": ("Rotation", "worst way, {level} degrees", "not turned"),
+    "translation": ("Translation", "worst way, {level} of the side", "not shifted"),
+    "unit": ("Wrong unit", "one number times {level}", "units as they are"),
+    "swap": ("Exchanged categories", "{level} of the columns", "none exchanged"),
 }
+_SHARES = ("missing", "translation", "swap")
 
 
 def measures(finding: Finding, index: int, *, table: bool, running: bool = False) -> list[Measure]:
@@ -44,9 +51,12 @@ def measures(finding: Finding, index: int, *, table: bool, running: bool = False
     point = finding.points[index] if finding.points else None
     lines = [_whole(finding, point, running), _single(finding, point, running)]
     lines += [_passes(finding, kind, point, running) for kind in _PASSES]
-    lines += [_damage(finding, kind, index, running) for kind in ("noise", "missing") if table or kind == "noise"]
+    kinds = ("constrained", "noise", "missing", "unit", "swap") if table else ("noise", "corruptions")
+    lines += [
+        _damage(finding, kind, index, running) for kind in (*kinds, *(() if table else ("rotation", "translation")))
+    ]
     lines.append(_certified(point))
-    absent = ("noise", "missing")
+    absent = tuple(_DAMAGES)
     return [line for line in lines if line.figure or running or line.key not in absent]
 
 
@@ -88,8 +98,15 @@ def _damage(finding: Finding, kind: str, index: int, running: bool) -> Measure:
     found = finding.damage_at(kind, index)
     if found is None:
         return Measure(kind, kind, title, "after the attacks", "", _open(running), {})
-    level = share(found.level) if kind == "missing" else strength_words(found.level)
+    level = _level(kind, found.level)
     return Measure(kind, kind, title, note if found.level else at_zero, share(found.value), "done", {"level": level})
+
+
+def _level(kind: str, level: float) -> str:
+    if kind in _SHARES:
+        return share(level)
+    # units are known by their power of ten
+    return strength_words(level) if kind == "noise" else f"{10**level if kind == 'unit' else level:g}"
 
 
 def _certified(point: Point | None) -> Measure:

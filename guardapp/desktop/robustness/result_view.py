@@ -8,6 +8,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from guardapp.desktop.robustness.beyond_words import beyond_words
 from guardapp.desktop.robustness.checks_card import ChecksCard
 from guardapp.desktop.robustness.explanations import explain
 from guardapp.desktop.robustness.finding import Finding
@@ -55,7 +56,7 @@ class ResultView(QWidget):
         self._running = False
         self._pairs: dict[str, Pair] = {}
         self.checks.moved.connect(self.set_index)
-        self.checks.chosen.connect(lambda _: self._draw())
+        self.checks.chosen.connect(self._chosen)
         self.checks.again.connect(self.again)
         self.plot.moved.connect(self.set_index)
         self.flags.explain.connect(lambda flag: explain(self, flag))
@@ -124,6 +125,11 @@ class ResultView(QWidget):
         if self._finding.complete:
             self._show_worst()
 
+    def _chosen(self, _: str) -> None:
+        self._draw()
+        if self._finding is not None and self._finding.complete:
+            self._show_worst()
+
     def _draw(self) -> None:
         if self._finding is None:
             return
@@ -137,6 +143,10 @@ class ResultView(QWidget):
     def _show_worst(self) -> None:
         finding = self._finding
         if finding is None or not finding.points:
+            return
+        said = beyond_words(finding, self.checks.rows.plot, self._index)
+        if said is not None:
+            self.worst.say_instead(said)
             return
         strength = finding.points[self._index].strength
         found = [one for one in finding.worst if one["strength"] == strength and str(one["original"]) in self._pairs]

@@ -67,6 +67,11 @@ class Review(QWidget):
         self._add("Gaussian noise", noise) if noise else self._say("Gaussian noise", "none")
         if spec.get("missing"):
             self._add("Missing values", ", ".join(share(value) for value in spec["missing"]))
+        beyond = "wrong units, swaps and shuffled columns" if "change" in spec else "corruptions, turns and shifts"
+        self._say("Also tried", beyond if spec.get("natural") else "nothing more")
+        if spec.get("constraints"):
+            budgets = spec["constraints"]["budgets"]
+            self._add("Possible rows, budgets", ", ".join(f"{budget:g}" for budget in budgets))
         if "change" in spec:
             all_columns = spec["change"] == "all"
             self._say(

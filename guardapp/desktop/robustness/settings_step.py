@@ -8,8 +8,11 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from guardapp.desktop.i18n import say
 from guardapp.desktop.kit import Card, Choice, ChoiceCard, Combo, Field, Label, NumberField, TextField
-from guardapp.desktop.robustness.finding import strength_words
+from guardapp.desktop.kit.fields import Tick
+from guardapp.desktop.robustness.constraints_card import ConstraintsCard
+from guardapp.desktop.robustness.lists import listed, read_numbers
 from guardapp.desktop.theme import tokens
 
 MOST = 20
@@ -20,6 +23,10 @@ _BUDGETS = (
     ("standard", "ph.gauge", "Standard", "to report"),
     ("reference", "ph.target", "Reference", "when the figure matters"),
 )
+_NATURAL = {
+    False: "Common corruptions, rotations and translations",
+    True: "Wrong units, exchanged categories, shuffled columns",
+}
 _NORM_HELP = {
     "linf": "Every value may change by at most the strength; 0.1 is 10 % of its range. 8/255 may be written too.",
     "l2": "The whole change, as a length, is at most the strength; for pictures it is felt as a whole.",
@@ -38,8 +45,11 @@ class SettingsStep(QWidget):
         left.addWidget(self._attacker_card())
         left.addWidget(self._damage_card())
         left.addStretch(1)
+        self.constraints = ConstraintsCard()
+        self.constraints.changed.connect(self._changed)
         right.addWidget(self._budget_card())
         right.addWidget(self._sample_card())
+        right.addWidget(self.constraints)
         right.addStretch(1)
         whole = QHBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
@@ -81,6 +91,9 @@ class SettingsStep(QWidget):
         self._missing_field = Field("Missing values, shares of the columns", self.missing, "From 0 to 1.")
         card.body.addWidget(self._noise_field)
         card.body.addWidget(self._missing_field)
+        self.natural = Tick("")
+        self.natural.toggled.connect(self._changed)
+        card.body.addWidget(self.natural)
         return card
 
     def _budget_card(self) -> Card:
@@ -146,6 +159,8 @@ class SettingsStep(QWidget):
         lists = [self.strengths, self.noise, *([self.missing] if self._table else [])]
         if any(self._numbers(control) is None for control in lists):
             return "Correct the field that is marked."
+        if self._table and self.constraints.why_not():
+            return self.constraints.why_not()
         if self.limit.value is None or self.seed.value is None:
             return "Correct the number of examples and the seed."
         return ""
@@ -157,10 +172,12 @@ class SettingsStep(QWidget):
             "strengths": self._numbers(self.strengths) or [],
             "budget": self._budget,
             "noise": self._numbers(self.noise) or [],
+            "natural": self.natural.isChecked(),
             "seed": int(self.seed.value or 0),
         }
         if self._table:
             found |= {"change": self.change.value, "missing": self._numbers(self.missing) or []}
+            found |= {"constraints": self.constraints.constraints()}
         return found
 
     @property
@@ -172,41 +189,23 @@ class SettingsStep(QWidget):
         self._table = table
         self._change_field.setVisible(table)
         self._missing_field.setVisible(table)
+        self.constraints.setVisible(table)
+        for into in ("setText", "setAccessibleName"):
+            say(self.natural, _NATURAL[table], into=into)
 
     def show_document(self, spec: Mapping[str, Any], *, table: bool) -> None:
         """The settings of an earlier check; defaults where it says nothing."""
         self.norm.set_value(str(spec.get("norm", "linf")))
-        self.strengths.setText(_listed(spec.get("strengths", [0.02, 0.05, 0.1])))
-        self.noise.setText(_listed(spec.get("noise", [0.05, 0.1, 0.2])))
-        self.missing.setText(_listed(spec.get("missing", [0.1, 0.3, 0.5])))
+        self.strengths.setText(listed(spec.get("strengths", [0.02, 0.05, 0.1])))
+        self.noise.setText(listed(spec.get("noise", [0.05, 0.1, 0.2])))
+        self.missing.setText(listed(spec.get("missing", [0.1, 0.3, 0.5])))
         self.change.set_value(str(spec.get("change", "numbers")))
         self.limit.set_value(int((spec.get("data") or {}).get("limit") or 500))
         self.seed.set_value(int(spec.get("seed", 0)))
+        self.natural.setChecked(bool(spec.get("natural", True)))
+        self.constraints.show_constraints(spec.get("constraints") if spec and table else {})
         self.set_table(table)
         self._choose_budget(str(spec.get("budget", "standard")))
-
-
-def read_numbers(text: str) -> list[float] | None:
-    """ "0.02, 8/255" as numbers; None where a part is not one."""
-    found = []
-    for part in text.replace("，", ",").replace("、", ",").replace(";", ",").split(","):
-        if not part.strip():
-            continue
-        above, _, below = part.partition("/")
-        try:
-            number = float(above) / float(below) if below else float(above)
-        except (ValueError, ZeroDivisionError):
-            return None
-        if number != number or number in (float("inf"), float("-inf")):
-            return None
-        found.append(number)
-    return sorted(set(found))
-
-
-def _listed(numbers: list[float]) -> str:
-    words = [strength_words(number) for number in numbers]
-    # what is written is read again, so it must be the same number
-    return ", ".join(w if read_numbers(w) == [n] else repr(n) for w, n in zip(words, numbers, strict=True))
 
 
 _BAD_STRENGTHS = "Write one to {most} numbers larger than 0, separated by commas."

@@ -26,6 +26,22 @@ _SERIES = (
 _AXES = {
     "noise": "standard deviation of the noise, of the range",
     "missing": "share of the columns that are missing",
+    "constrained": "budget, median absolute deviations of each column",
+    "corruptions": "severity of the corruption",
+    "rotation": "degrees, in the worst way",
+    "translation": "part of the side, in the worst way",
+    "unit": "power of ten of the wrong unit",
+    "swap": "share of the categories that are exchanged",
+}
+_NOTES = {
+    "noise": "Gaussian noise",
+    "missing": "Missing values",
+    "constrained": "Possible rows",
+    "corruptions": "Common corruptions",
+    "rotation": "Rotation",
+    "translation": "Translation",
+    "unit": "Wrong unit",
+    "swap": "Exchanged categories",
 }
 _LONGEST = 18
 _NARROW = 560
@@ -97,8 +113,8 @@ class StrengthPlot(PlotCard):
         self._pin(ours.points[index].strength if ours.points else None)
 
     def show_damage(self, kind: str, ours: Finding, other: Finding | None, index: int) -> None:
-        """Accuracy under noise or missing values, by level."""
-        self.note.say({"noise": "Gaussian noise", "missing": "Missing values"}[kind])
+        """Accuracy under one kind of damage, by level."""
+        self.note.say(_NOTES[kind])
         levels = ours.damage.get(kind, ())
         theirs = other.damage.get(kind, ()) if other else ()
         self._draw_curve(OURS, ours.label, levels)

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QVBoxLayout, QW
 from guardapp.desktop.i18n import call_it, say
 from guardapp.desktop.kit import Button, Card, ElidedLabel, Icon, Label, clear
 from guardapp.desktop.kit.buttons import IconButton
+from guardapp.desktop.robustness.beyond_words import Said
 from guardapp.desktop.robustness.finding import strength_words
 from guardapp.desktop.theme import tokens
 
@@ -122,18 +123,24 @@ class WorstCard(Card):
 
     def say_nothing(self, text: str, *, folder: bool = False) -> None:
         """Why there are no pictures (an English key)."""
+        self.say_instead(Said("Worst examples", text, {}, folder))
+
+    def say_instead(self, said: Said) -> None:
+        """Words in the place of the pictures."""
+        self.title.say(said.title)
         self._found, self._pairs = [], []
         clear(self._line)
         self.note.put("")
-        self._words.say(text)
+        self._words.say(said.text, **said.values)
         self._words.show()
-        self.open.setVisible(folder)
+        self.open.setVisible(said.folder)
         for button in (self.before, self.after, self.all):
             button.hide()
 
     def show_pairs(self, strength: float, found: Sequence[Mapping[str, Any]], pairs: Sequence[Pair]) -> None:
         """The mistakes at one strength with their pictures."""
         self._strength, self._found, self._pairs, self._first = strength, list(found), list(pairs), 0
+        self.title.say("Worst examples")
         self._words.hide()
         self.open.hide()
         self.note.say("at {strength}, most confident mistakes first", strength=strength_words(strength))
