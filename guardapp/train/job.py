@@ -257,7 +257,7 @@ def _session(spec: TrainSpec, data: Dataset, held: Any, current: Run, progress: 
     if spec.audit is not None:
         from guardapp.train.audit.rehearsal import witness_for
 
-        witness = witness_for(spec.audit, data, trained, x, plan)
+        witness = witness_for(spec.audit, trained, x, plan)
         private = Examples(*witness.beside(*private))
         progress.log("A rehearsal: made-up rows are among the data, so the model is not for release.", "warning")
     session = Session(

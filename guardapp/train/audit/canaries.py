@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
 
 import torch
 from torch import Tensor
@@ -12,18 +12,14 @@ GRAINS = (1, 2, 4, 7)
 """Sides of the squares of which a made-up picture consists, in pixels."""
 
 
-def feature_rows(count: int, size: int, clip: float) -> Tensor:
-    """(count, size): random directions, long enough that every wrong label's gradient is clipped."""
+def vectors(count: int, size: int, clip: float) -> Tensor:
+    """(count, size): random directions, four times as long as what a model may take off every row or add as a bias.
+
+    A wrong label's gradient is then always clipped, and mostly the canary's own. They lie outside the domain of encoded
+    rows; the guarantee is for any row.
+    """
     directions = F.normalize(torch.randn(count, size, dtype=torch.float64), dim=1)
-    return (max(4.0, 4 * clip) * directions).float()
-
-
-def table_rows(count: int, size: int, groups: Iterable[tuple[int, int]]) -> Tensor:
-    """(count, size): rows of a table with one feature of every column's at 1, as encoded rows have."""
-    rows = torch.zeros(count, size)
-    for start, stop in groups:
-        rows[torch.arange(count), start + torch.randint(stop - start, (count,))] = 1.0
-    return rows
+    return (4 * max(1.0, clip, math.sqrt(size) / 2) * directions).float()
 
 
 def pictures(count: int, shape: tuple[int, int, int]) -> Tensor:

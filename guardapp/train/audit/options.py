@@ -8,7 +8,6 @@ from pydantic import Field
 
 from guardapp.spec import Part
 
-
 LEAST = 40
 
 
@@ -19,8 +18,8 @@ class Audit(Part):
     require: Literal["pass", "nothing"] = Field("pass", description="pass: the job says no if the claim is refuted.")
 
     def count(self, weights: int) -> int:
-        """Of canaries in a model with so many trained weights: more than half as many could not be told apart."""
-        return min(self.canaries, max(LEAST, weights // 2))
+        """Of canaries in a model with so many trained weights: more than a quarter as many could not be told apart."""
+        return min(self.canaries, max(LEAST, weights // 4))
 
 
 def guesses(canaries: int) -> int:

@@ -6,21 +6,18 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from guardapp.formats.datasets import Dataset
-from guardapp.train.audit.canaries import feature_rows, pictures, table_rows
+from guardapp.train.audit.canaries import pictures, vectors
 from guardapp.train.audit.options import Audit, guesses
 from guardapp.train.audit.verdict import Schedule, judge
 from guardapp.train.audit.witness import Witness
 from guardapp.train.plan import Plan
 
 
-def witness_for(audit: Audit, data: Dataset, trained: nn.Module, x: Tensor, plan: Plan) -> Witness:
+def witness_for(audit: Audit, trained: nn.Module, x: Tensor, plan: Plan) -> Witness:
     """The attacker, with canaries in the form in which the trained part of the model takes the rows of `x`."""
     count = audit.count(sum(p.numel() for p in trained.parameters() if p.requires_grad))
-    if data.kind == "image" and x.ndim == 2:
-        canaries = feature_rows(count, x.shape[1], plan.clip)
-    elif data.kind == "table":
-        canaries = table_rows(count, x.shape[1], data.groups.values())
+    if x.ndim == 2:
+        canaries = vectors(count, x.shape[1], plan.clip)
     else:
         channels, height, width = x.shape[1:]
         canaries = pictures(count, (channels, height, width))

@@ -22,7 +22,7 @@ CHUNK_NUMBERS = 1 << 23
 """Numbers in the canaries' gradients that are made at a time: 32 MiB."""
 
 MOST_NUMBERS = 1 << 26
-"""Numbers in gradients that are held at once. Beyond it, with so many weights, overlaps hardly matter: they are left out."""
+"""Numbers in gradients that are held at once. With more weights, overlaps hardly matter and are left out."""
 
 
 class Witness:
@@ -61,30 +61,36 @@ class Witness:
 
         flat = torch.cat([one.flatten() for one in released]) * self._plan.divisor
         chunk, whole = max(1, CHUNK_NUMBERS // size), size * len(self._canaries) <= MOST_NUMBERS
-        products, kept = [], []
+        found, kept = [], []
         for x, y in zip(self._canaries.split(chunk), self._labels.split(chunk), strict=True):
             gradients = vmap(grad(loss), in_dims=(None, 0, 0))(weights, x, y)
             each = torch.cat([gradients[name].flatten(1) for name in weights], 1).nan_to_num()
             each *= (self._plan.clip / each.norm(dim=1, keepdim=True).clamp_min(1e-12)).clamp(max=1.0)
-            products.append(each @ flat)
-            kept += [each] if whole else []
-        found = torch.cat(products).double()
-        self.scores += (self._apart(torch.cat(kept).double(), found) if whole else found).cpu()
+            if whole:
+                kept.append(each)
+            else:
+                found.append((each @ flat).double())
+        self.scores += (self._apart(torch.cat(kept).double(), flat.double()) if whole else torch.cat(found)).cpu()
         self.steps += 1
 
-    def _apart(self, gradients: Tensor, products: Tensor) -> Tensor:
+    def _apart(self, gradients: Tensor, released: Tensor) -> Tensor:
         """How much of each canary was in the step, when all of them explain what was released together.
 
+        What canaries of one label have in common they share with private rows, so it says nothing and is taken out.
         Before the step is seen, a canary's coefficient has mean rate/2 and about that variance; the noise has the
         claimed deviation σ·C in every direction.
         """
         share = self._plan.rate / 2
+        common = torch.stack([gradients[self._labels == label].mean(0) for label in self._labels.unique()])
+        basis = torch.linalg.qr(common.T)[0]
+        gradients = gradients - (gradients @ basis) @ basis.T
+        products = gradients @ released
         overlaps = gradients @ gradients.T
         variance = (self._plan.mechanism.gradient_noise * self._plan.clip) ** 2
         expected = share * overlaps.sum(1)
         overlaps.diagonal().add_(variance / share)
-        found: Tensor = torch.linalg.solve(overlaps, products - expected)
-        return found
+        alone: Tensor = torch.linalg.solve(overlaps, products - expected)
+        return alone
 
     def right(self, guesses: int) -> int:
         """How many of `guesses` guesses are right: the upper half of them “in”, the lower half “out”."""

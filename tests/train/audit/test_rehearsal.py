@@ -22,12 +22,12 @@ from guardapp.train.noise import PrivateRandom
 from guardapp.vault.ledger import Ledger
 
 VALUES = [f"v{number}" for number in range(20)]
-COLUMNS = [f"c{number}" for number in range(40)]
+COLUMNS = [f"c{number}" for number in range(20)]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A table of forty columns with twenty values each: canaries need directions of their own."""
+    """A table of twenty columns with twenty values each: canaries need directions of their own."""
     rng = np.random.default_rng(4)
     schema: dict[str, object] = {name: {"type": "category", "values": VALUES, "other": False} for name in COLUMNS}
     schema["label"] = {"type": "category", "values": ["no", "yes"], "other": False}
@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
     with (tmp_path / "t.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([*COLUMNS, "label"])
-        for row in rng.integers(20, size=(300, 40)):
+        for row in rng.integers(20, size=(300, 20)):
             writer.writerow([VALUES[value] for value in row] + ["yes" if row[0] > 9 else "no"])
     return tmp_path
 
@@ -43,8 +43,8 @@ def folder(tmp_path: Path) -> Path:
 def rehearse(folder: Path, **changes: object) -> tuple[TrainResult, dict[str, object], TrainSpec]:
     fields: dict[str, object] = {
         "data": {"table": "t.csv", "label": "label", "schema": "t.schema.yaml", "test_fraction": 0.2},
-        "recipe": "logistic", "privacy": {"epsilon": 2.0, "delta": 1e-5, "max_examples": 1000},
-        "batch": 80, "steps": 40, "audit": {"canaries": 300},
+        "recipe": "logistic", "privacy": {"epsilon": 1.0, "delta": 1e-5, "max_examples": 1000},
+        "batch": 80, "steps": 60, "audit": {"canaries": 250},
     }  # fmt: skip
     spec = TrainSpec.model_validate({**fields, **changes}, context={"base": folder})
     out = folder / "out"
@@ -72,13 +72,13 @@ def test_a_training_without_noise_is_refuted_and_fails(folder: Path, monkeypatch
     monkeypatch.setattr(PrivateRandom, "gaussians", lambda self, count: np.zeros(count))
     result, report, _ = rehearse(folder)
     assert result.audit is not None and not result.audit["passed"] and not result.holds
-    assert result.audit["epsilon_at_least"] > 2.0
+    assert result.audit["epsilon_at_least"] > 1.0
     assert any("refutes" in words for words in report["statement"]["words"])  # type: ignore[index]
 
 
 def test_the_job_does_not_fail_where_that_was_not_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PrivateRandom, "gaussians", lambda self, count: np.zeros(count))
-    result, _, _ = rehearse(folder, audit={"canaries": 200, "require": "nothing"}, steps=20)
+    result, _, _ = rehearse(folder, audit={"canaries": 250, "require": "nothing"})
     assert result.audit is not None and not result.audit["passed"] and result.holds
 
 
@@ -96,7 +96,7 @@ def test_an_ordinary_training_says_that_it_was_not_audited(folder: Path) -> None
 def test_guesses_are_fixed_beforehand_and_even() -> None:
     for canaries in (40, 41, 999, 4000):
         assert guesses(canaries) % 2 == 0 and 0 < guesses(canaries) <= canaries / 4
-    assert Audit(canaries=900).count(200) == 100 and Audit().count(3) == 40
+    assert Audit(canaries=900).count(400) == 100 and Audit().count(3) == 40
 
 
 def test_the_bound_for_the_schedule_is_that_of_the_least_noise_that_is_ruled_out() -> None:
