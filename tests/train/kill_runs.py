@@ -139,7 +139,7 @@ def _moment(folder: Path) -> str:
         return "before the plan was kept"
     if not _noted(folder):
         return "before the first step"
-    return "while writing" if any((folder / "out").iterdir()) else "between the first step and the last"
+    return "while writing" if any((folder / "out").glob("*")) else "between the first step and the last"
 
 
 def _check(folder: Path, dataset: str, home: Path, spent: float) -> None:
