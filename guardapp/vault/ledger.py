@@ -321,7 +321,8 @@ class Ledger:
                 runs[facts["run"]] = held._replace(committed=held.reserved)
         basic = math.fsum(run.epsilon for run in runs.values()), math.fsum(run.delta for run in runs.values())
         spent, accountant = basic, ""
-        if total is not None and total["covers"] == {run.run: run.reserved for run in runs.values()}:
+        allowed = budget.get("composition", "pld") == "pld"  # a total is computed by who knows that it holds
+        if total is not None and allowed and total["covers"] == {run.run: run.reserved for run in runs.values()}:
             tight = total["epsilon"], total["delta"]
             if tight[0] <= basic[0] and tight[1] <= basic[1]:
                 spent, accountant = tight, f"{total['accountant']} {total['version']}"

@@ -76,9 +76,9 @@ def kill_runs(place: Path, kills: int, seed: int) -> Tally:
         while True:
             attempts += 1
             # some are left alone after a few kills, so that some end and many are killed very often
-            spared = hit >= kills or not longest or attempts >= choose.choice((8, 40))
+            spared = hit >= kills or not longest or attempts >= choose.choice((10, 60))
             started = time.monotonic()
-            ended = _attempt(spec, folder, None if spared else choose.uniform(0, longest))
+            ended = _attempt(spec, folder, None if spared else choose.uniform(0, 0.6 * longest))
             longest = longest or time.monotonic() - started
             hit += not ended
             where.update([] if ended else [_moment(folder)])

@@ -47,7 +47,7 @@ class Witness:
     @torch.no_grad()
     def before(self) -> None:
         """Set every canary's label to what the model finds least likely now."""
-        self._labels = torch.cat([self._model(part).argmin(1) for part in self._canaries.split(1000)])
+        self._labels = torch.cat([self._model(part).argmin(1) for part in torch.split(self._canaries, 1000)])
         if self._private_labels is not None:
             self._private_labels.copy_(self._labels[self.included])
 
@@ -62,7 +62,7 @@ class Witness:
         flat = torch.cat([one.flatten() for one in released]) * self._plan.divisor
         chunk, whole = max(1, CHUNK_NUMBERS // size), size * len(self._canaries) <= MOST_NUMBERS
         found, kept = [], []
-        for x, y in zip(self._canaries.split(chunk), self._labels.split(chunk), strict=True):
+        for x, y in zip(torch.split(self._canaries, chunk), torch.split(self._labels, chunk), strict=True):
             gradients = vmap(grad(loss), in_dims=(None, 0, 0))(weights, x, y)
             each = torch.cat([gradients[name].flatten(1) for name in weights], 1).nan_to_num()
             each *= (self._plan.clip / each.norm(dim=1, keepdim=True).clamp_min(1e-12)).clamp(max=1.0)
@@ -81,7 +81,7 @@ class Witness:
         claimed deviation σ·C in every direction.
         """
         share = self._plan.rate / 2
-        common = torch.stack([gradients[self._labels == label].mean(0) for label in self._labels.unique()])
+        common = torch.stack([gradients[self._labels == label].mean(0) for label in torch.unique(self._labels)])
         basis = torch.linalg.qr(common.T)[0]
         gradients = gradients - (gradients @ basis) @ basis.T
         products = gradients @ released
