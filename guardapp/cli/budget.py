@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -59,6 +59,10 @@ def show(dataset: str, as_json: bool) -> None:
         return
     print(f"{balance.name}  {_spent(balance)}  {balance.note}")
     print(f"fingerprint  {balance.dataset}")
+    for other in balance.linked:
+        print(f"linked with  {other}")
+    if balance.budget_by:
+        print(f"budget by    {balance.budget_by}")
     if balance.adjacency:
         print(f"neighbours   {balance.adjacency}")
     if balance.accountant:
@@ -74,8 +78,18 @@ def show(dataset: str, as_json: bool) -> None:
 @click.option("--epsilon", type=float, required=True, help="ε that may be spent in all.")
 @click.option("--delta", type=float, required=True, help="δ that may be spent in all.")
 @click.option("--name", default="", help="A name for people.")
+@click.option("--by", default="", help="Who decided it: the owner of the data.")
+@click.option(
+    "--composition",
+    type=click.Choice(["sum", "pld"]),
+    default="sum",
+    show_default=True,
+    help="How runs add up. pld is tighter, and right only if no run's settings depend on another's result.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def set_(dataset: str, epsilon: float, delta: float, name: str, as_json: bool) -> None:
+def set_(
+    dataset: str, epsilon: float, delta: float, name: str, by: str, composition: Literal["sum", "pld"], as_json: bool
+) -> None:
     """Set what may be spent on DATASET in all: its name or fingerprint as `budget list` shows it.
 
     A full fingerprint (64 hexadecimal digits) may be given before anything was trained on it.
@@ -85,18 +99,47 @@ def set_(dataset: str, epsilon: float, delta: float, name: str, as_json: bool) -
     from guardapp.vault.audit import Audit
 
     ledger = _ledger()
-    try:
-        fingerprint = ledger.find(dataset).dataset
-    except GuardError as error:
-        if error.code != "ledger.unknown" or not _is_fingerprint(dataset):
-            raise
-        fingerprint = dataset.lower()
-    balance = ledger.set_budget(fingerprint, epsilon, delta, name=name)
-    Audit().append("budget-set", fingerprint, epsilon=epsilon, delta=delta)
+    fingerprint = _fingerprint(ledger, dataset)
+    balance = ledger.set_budget(fingerprint, epsilon, delta, name=name, by=by, composition=composition)
+    Audit().append("budget-set", fingerprint, epsilon=epsilon, delta=delta, by=by, composition=composition)
     if as_json:
         print_json(_plain(balance))
     else:
         print(f"{balance.name}  {_spent(balance)}  {balance.note}")
+
+
+@budget.command()
+@click.argument("dataset")
+@click.argument("other")
+@click.option("--by", default="", help="Who decided it: the owner of the data.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def link(dataset: str, other: str, by: str, as_json: bool) -> None:
+    """Record that DATASET and OTHER share people, so that what is spent on either counts for both, for good.
+
+    For a dataset that was saved with other columns or other rows: its fingerprint is then another one.
+
+    Example: guardapp budget link adult adult-2024
+    """
+    from guardapp.vault.audit import Audit
+
+    ledger = _ledger()
+    first, second = _fingerprint(ledger, dataset), _fingerprint(ledger, other)
+    balance = ledger.link(first, second, by=by)
+    Audit().append("datasets-linked", first, other=second, by=by)
+    if as_json:
+        print_json(_plain(balance))
+    else:
+        print(f"{balance.name}  {_spent(balance)}  {balance.note}")
+
+
+def _fingerprint(ledger: Ledger, dataset: str) -> str:
+    """Of a dataset that the ledger knows by this name, or the fingerprint itself."""
+    try:
+        return ledger.find(dataset).dataset
+    except GuardError as error:
+        if error.code != "ledger.unknown" or not _is_fingerprint(dataset):
+            raise
+        return dataset.lower()
 
 
 def _ledger() -> Ledger:

@@ -21,6 +21,7 @@ MAX_SPEC_BYTES = 4 << 20
 Example:
   guardapp train train.yaml --out trained
   guardapp train train.yaml --out other --clipping automatic --optimizer adam --averaging 0.999
+  guardapp train train.yaml --audit --out rehearsal
   guardapp train --starting-schema adult.csv --label income --out adult.schema.yaml
 """
 )
@@ -33,13 +34,23 @@ Example:
     type=click.Path(path_type=Path),
     help="Write a starting schema for this table instead. It is derived from the data, which no guarantee covers.",
 )
+@click.option("--audit", is_flag=True, help="Rehearse: put made-up rows into the data and attack the model.")
 @click.option("--label", help="With --starting-schema: the column to predict.")
 @method_options
-def train(spec: Path | None, out: Path, as_json: bool, table: Path | None, label: str | None, **chosen: Any) -> None:
+def train(
+    spec: Path | None,
+    out: Path,
+    as_json: bool,
+    table: Path | None,
+    audit: bool,
+    label: str | None,
+    **chosen: Any,
+) -> None:
     """Train a model privately, as SPEC (a train.yaml) says.
 
     Writes model.safetensors with model.json, metrics.csv, statement.json, report.json and report.html into a new
-    folder, and charges the dataset's budget in the ledger.
+    folder, and charges the dataset's budget in the ledger. With --audit the model is not for release, and the answer
+    is no (exit 1) if the attack refutes the claimed ε.
     """
     if (spec is None) == (table is None):
         raise click.UsageError("Give either a SPEC file or --starting-schema TABLE.")
@@ -53,12 +64,16 @@ def train(spec: Path | None, out: Path, as_json: bool, table: Path | None, label
     from guardapp.jobs.specs import parse
 
     fields = with_options(read(spec), **chosen)
+    if audit:
+        fields["audit"] = fields.get("audit") or {}
     result = run_single(parse(fields, base=spec.absolute().parent), out, as_json=as_json)
     if as_json:
         print_json(json.loads((out / "report.json").read_text(encoding="utf-8")))
-        return
-    click.echo(result.headline)
-    click.echo(f"Model, statement and report: {out}")
+    else:
+        click.echo(result.headline)
+        click.echo(f"Model, statement and report: {out}")
+    if not result.holds:
+        raise click.exceptions.Exit(1)
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from guardapp.robust.constrained import write_rows
 from guardapp.robust.evaluator import UNBROKEN, Evaluator, StrengthRecord
 from guardapp.robust.findings import Findings
 from guardapp.robust.flags import Measured, judge
+from guardapp.robust.intervals import share
 from guardapp.robust.pictures import write_worst
 from guardapp.robust.report import write_report
 from guardapp.robust.selfchecks import check_itself
@@ -66,7 +67,9 @@ def check(spec: CheckSpec, out: Path, progress: Progress) -> Findings:
     damage += beyond.damage
     with progress.stage("Doubting the result"):
         checks = check_itself(evaluator, spec.strengths)
-        flags = judge(Measured(evaluator.clean, len(subject.data.classes), curve, checks))
+        proved = sorted(certified.proved.items()) if certified is not None else []
+        shares = [(strength, share(int(held.sum()), evaluator.clean.total)) for strength, held in proved]
+        flags = judge(Measured(evaluator.clean, len(subject.data.classes), curve, checks, shares))
     with progress.stage("Writing the report"):
         index = subject.data.index.tolist()
         findings = Findings(

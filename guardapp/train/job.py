@@ -17,6 +17,7 @@ from guardapp.formats.encoding import NumberColumn
 from guardapp.formats.models import ModelCard, build, complete_options, load_model, save_model
 from guardapp.progress import Progress
 from guardapp.spec import Result, Spec
+from guardapp.train.audit.options import Audit
 from guardapp.train.charge import Charge
 from guardapp.train.method import Method
 from guardapp.train.plan import Plan, Privacy, make_plan, public_examples
@@ -24,7 +25,7 @@ from guardapp.train.recipes import Name, Shape, choose, table_options
 from guardapp.train.report import write_metrics, write_report
 from guardapp.train.start import Start, Stop
 from guardapp.train.state import Run, read_run, write_run
-from guardapp.train.statement import NO_GUARANTEE, state
+from guardapp.train.statement import NO_GUARANTEE, REHEARSAL, state
 
 if TYPE_CHECKING:
     from guardapp.train.session import Session
@@ -48,6 +49,7 @@ class TrainSpec(Spec, kind="train"):
     max_examples: int | None = Field(None, ge=1, description="Expected rows of a training without privacy.")
     start: Start | None = Field(None, description="Go on from a trained model instead of from chance.")
     stop: Stop | None = Field(None, description="Stop early by public data; all planned steps are charged.")
+    audit: Audit | None = Field(None, description="A rehearsal with made-up rows in the data, not for release.")
     method: Method = Field(default_factory=Method, description="Clipping, optimizer and noise, beyond the recipe.")
 
     @model_validator(mode="after")
@@ -60,6 +62,8 @@ class TrainSpec(Spec, kind="train"):
             raise ValueError("data.limit cannot be used with privacy: which rows are the first depends on the others")
         if self.privacy is not None and self.max_examples is not None:
             raise ValueError("max_examples belongs into privacy")
+        if self.privacy is None and self.audit is not None:
+            raise ValueError("audit needs privacy: without it there is no claim to refute")
         return self
 
     def overridden(self) -> tuple[str, ...]:
@@ -69,7 +73,9 @@ class TrainSpec(Spec, kind="train"):
 
 
 class TrainResult(Result):
-    """test_accuracy: on the held-back rows, None without any; epsilon, delta: None for a training without privacy."""
+    """test_accuracy: on the held-back rows, None without any; epsilon, delta: None for a training without privacy;
+    audit: what a rehearsal found (`guardapp.train.audit.verdict.Verdict`), None for any other training.
+    """
 
     test_accuracy: float | None
     epsilon: float | None
@@ -80,6 +86,7 @@ class TrainResult(Result):
     steps: int
     clip: float | None
     seconds: float
+    audit: dict[str, Any] | None = None
 
 
 def run(spec: TrainSpec, out: Path, progress: Progress) -> TrainResult:
@@ -110,8 +117,9 @@ def run(spec: TrainSpec, out: Path, progress: Progress) -> TrainResult:
             held_fraction=spec.data.test_fraction,
             stopped_early=session.stopped_early,
             lost=session.lost,
+            audit=_audited(spec, plan, session),
         )
-        result = _result(plan, session, accuracy, statement, time.perf_counter() - started)
+        result = _result(spec, plan, session, accuracy, statement, time.perf_counter() - started)
         _write(spec, data, plan, session, model, result, statement, out, progress)
     if session.charge is not None:
         session.charge.close()
@@ -155,7 +163,10 @@ def _this_run(spec: TrainSpec, data: Dataset, progress: Progress) -> Run:
         clipped=spec.privacy is None and (spec.clip is not None or spec.method.clipping != "flat"),
     )
     current = Run(
-        run=f"{spec.name or 'training'} {uuid.uuid4().hex[:12]}", dataset=data.fingerprint, spec=name, plan=plan
+        run=f"{spec.name or ('rehearsal' if spec.audit else 'training')} {uuid.uuid4().hex[:12]}",
+        dataset=data.fingerprint,
+        spec=name,
+        plan=plan,
     )
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -261,14 +272,22 @@ def _session(spec: TrainSpec, data: Dataset, held: Any, current: Run, progress: 
         ledger.register(data.fingerprint, source.name)
         charge = Charge(ledger, current.run, current.dataset, plan)
         charge.check_room()
+    private, witness = Examples(inputs[0].to(device), y[~mask].to(device)), None
+    if spec.audit is not None:
+        from guardapp.train.audit.rehearsal import witness_for
+
+        witness = witness_for(spec.audit, trained, inputs[0], plan)
+        private = Examples(*witness.beside(*private))
+        progress.log("A rehearsal: made-up rows are among the data, so the model is not for release.", "warning")
     session = Session(
         plan,
         trained,
-        Examples(inputs[0].to(device), y[~mask].to(device)),
+        private,
         Examples(inputs[1].to(device), y[mask].to(device)),
         progress,
         charge=charge,
         folder=progress.resume_folder,
+        witness=witness,
     )
     if spec.stop is not None:
         from guardapp.train.stopping import PublicWatch
@@ -282,14 +301,35 @@ def _session(spec: TrainSpec, data: Dataset, held: Any, current: Run, progress: 
     return session, model
 
 
+def _audited(spec: TrainSpec, plan: Plan, session: Session) -> dict[str, Any] | None:
+    """What a rehearsal found, for the statement; None for any other training."""
+    from guardapp.train.audit.rehearsal import found
+    from guardapp.train.audit.witness import Witness
+
+    if spec.audit is None or not isinstance(session.witness, Witness):
+        return None
+    return found(plan, session.charged, session.witness)
+
+
 def _result(
-    plan: Plan, session: Session, accuracy: float | None, statement: dict[str, Any], seconds: float
+    spec: TrainSpec,
+    plan: Plan,
+    session: Session,
+    accuracy: float | None,
+    statement: dict[str, Any],
+    seconds: float,
 ) -> TrainResult:
     shown = f"{accuracy:.1%} accuracy" if accuracy is not None else "trained"
     epsilon = statement.get("epsilon")
     headline = f"ε = {epsilon:.2f} of {plan.target:g} · {shown}" if plan.private else f"no guarantee · {shown}"
+    audit = statement.get("audit")
+    if audit is not None:
+        bound, said = audit["epsilon_at_least"], "passed" if audit["passed"] else "refutes the claim"
+        headline = f"rehearsal · ε = {epsilon:.2f}, at least {bound:.2f} · audit {said}"
     return TrainResult(
         headline=headline,
+        holds=audit is None or audit["passed"] or spec.audit is None or spec.audit.require == "nothing",
+        audit=audit,
         test_accuracy=accuracy,
         epsilon=epsilon,
         epsilon_replace_one=statement.get("epsilon_replace_one"),
@@ -323,7 +363,10 @@ def _write(
         encoding=data.schema,
         normalisation={"mean": float(options["mean"]), "scale": float(options["scale"])},
         guarantee=(
-            f"(ε = {result.epsilon:.4g}, δ = {result.delta:g}) differential privacy for one row, see statement.json."
+            REHEARSAL
+            if spec.audit is not None
+            else f"(ε = {result.epsilon:.4g}, δ = {result.delta:g}) differential privacy for one row, see "
+            "statement.json."
             if plan.private
             else NO_GUARANTEE
         ),

@@ -34,7 +34,17 @@ def write_report(
 ) -> None:
     statement = summary["statement"]
     report = Report(f"Private training of {title}" if plan.private else f"Training of {title}")
-    if plan.private:
+    audit = summary["audit"]
+    if audit is not None:
+        passed = audit["passed"]
+        report.verdict(
+            "A rehearsal: the audit does not refute the claim"
+            if passed
+            else "A rehearsal: the audit refutes the claim",
+            level="success" if passed else "danger",
+            detail=statement["words"][-2],
+        )
+    elif plan.private:
         report.verdict(
             f"ε = {summary['epsilon']:.3g} at δ = {summary['delta']:g}, within the limit of {plan.target:g}",
             level="success",
@@ -49,6 +59,8 @@ def write_report(
             Figure("ε", f"{summary['epsilon']:.3g}", f"at δ = {summary['delta']:g}", "success"),
             Figure("ε if a row is replaced", f"{summary['epsilon_replace_one']:.3g}", "at most"),
         ]
+    if audit is not None:
+        tiles.append(Figure("ε is at least", f"{audit['epsilon_at_least']:.3g}", "by the audit, at 95 % confidence"))
     tiles.append(Figure("Steps", f"{summary['steps']:,}", f"of {plan.steps:,} planned"))
     report.figures(tiles)
     report.section("Curves")

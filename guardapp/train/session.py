@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +45,13 @@ class Examples(NamedTuple):
     y: Tensor
 
 
+class Witness(Protocol):
+    """Who sees what every step releases, as an audit's attacker does."""
+
+    def before(self) -> None: ...
+    def saw(self, released: list[Tensor]) -> None: ...
+
+
 @dataclass
 class Session:
     """One run of a plan.
@@ -54,6 +61,7 @@ class Session:
     charge: the account; None for a run without privacy
     folder: where the state is kept; None if it cannot be resumed
     watch:  public examples that say when to stop; None to take every step
+    witness: the attacker of a rehearsal, whose canaries are among `train`
     """
 
     plan: Plan
@@ -64,6 +72,7 @@ class Session:
     charge: Charge | None = None
     folder: Path | None = None
     watch: PublicWatch | None = None
+    witness: Witness | None = None
     history: list[dict[str, float]] = field(default_factory=list)
     charged: int = 0
     """Steps that are charged: those taken, and those lost in a crash. For a run without privacy, steps taken."""
@@ -214,6 +223,8 @@ class Session:
 
     def _one_step(self) -> None:
         started = time.perf_counter()
+        if self.witness is not None:
+            self.witness.before()
         chosen = torch.from_numpy(self._random.poisson_sample(len(self.train.y), self.plan.rate)).to(
             self.train.y.device
         )
@@ -221,6 +232,8 @@ class Session:
         x = shifted(x, self.plan.method.views)
         deviation = self._deviation / self.plan.divisor if self.plan.private else 0.0
         gradients, loss = self._private_mean(x, y) if self.plan.private else self._plain_mean(x, y)
+        if self.witness is not None:
+            self.witness.saw(gradients)
         rate = self.plan.learning_rate * self.plan.method.rate_at(self._position / self.plan.steps)
         self._optimizer.step(gradients, rate, deviation=deviation)
         self._position += 1

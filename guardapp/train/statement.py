@@ -14,6 +14,13 @@ REPLACE_ONE = "PLD of two rows that pull in opposite directions, the worst case 
 
 NO_GUARANTEE = "This model was trained without differential privacy. Nothing is promised about its training data."
 
+REHEARSAL = (
+    "This model is from a rehearsal: made-up rows were in its data so that it could be audited. It is not for release."
+)
+NOT_AUDITED = "This training was not audited; a rehearsal with the same settings can be."
+AUDIT_PASSED = "That does not refute the claim. An audit finds faults; it cannot confirm ε."
+AUDIT_REFUTED = "That refutes the claim: the training does not protect as it says. Do not rely on it, and report it."
+
 CLIPPED_ONLY = "Its gradients were clipped row by row, but without noise: that is no guarantee."
 
 _CLIPPING = {
@@ -49,11 +56,13 @@ def state(
     held_fraction: float,
     stopped_early: str,
     lost: int,
+    audit: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The statement of a run that was charged `charged` steps, of which a crash threw `lost` away.
 
     derived:    what was read from the data and counts as public ("classes", "schema", "image shape")
     overridden: settings that the user chose and that may have been tuned on the same data
+    audit:      what a rehearsal found; None for any other training
     """
     if not plan.private:
         words = [NO_GUARANTEE, CLIPPED_ONLY] if plan.clipped else [NO_GUARANTEE]
@@ -102,8 +111,10 @@ def state(
         "not_covered": _not_covered(plan, derived, overridden, held_fraction),
         "stopped_early": stopped_early or None,
         "steps_charged_but_lost": lost,
+        "rehearsal": audit is not None,
+        "audit": audit,
     }
-    fields["words"] = _words(plan, fields)
+    fields["words"] = _words(plan, fields) + (_audited(audit) if audit else [NOT_AUDITED])
     return fields
 
 
@@ -118,6 +129,15 @@ def _words(plan: Plan, fields: dict[str, Any]) -> list[str]:
             steps=fields["steps"], rate=f"{fields['sample_rate']:.6g}", clip=f"{fields['clip']:g}"
         ),
         _GENERATOR[plan.method.generator].format(accountant=fields["accountant"]),
+    ]
+
+
+def _audited(audit: dict[str, Any]) -> list[str]:
+    return [
+        REHEARSAL,
+        f"{audit['correct']} of {audit['guesses']} guesses which of {audit['canaries']} made-up rows were trained on "
+        f"were right. With 95 % confidence, ε is at least {audit['epsilon_at_least']:.3g}.",
+        AUDIT_PASSED if audit["passed"] else AUDIT_REFUTED,
     ]
 
 

@@ -6,7 +6,8 @@ and never less. Nothing is ever deleted.
 
 Runs compose by basic composition, (Σε, Σδ) (Dwork & Roth 2014, theorem 3.16), which holds for adaptively chosen
 mechanisms. A run may hand in a tighter total over all runs of the dataset, computed by its accountant; it is used only
-while it covers exactly the reservations that the ledger holds, and both figures are kept.
+while it covers exactly the reservations that the ledger holds, and both figures are kept. Runs on datasets that are
+linked count together.
 """
 
 from __future__ import annotations
@@ -15,14 +16,19 @@ import math
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from guardapp.errors import GuardError
 from guardapp.vault.chain import Chain, Checked, Entry
 from guardapp.vault.home import data_folder
+from guardapp.vault.links import EVENT as LINK
+from guardapp.vault.links import linked
+from guardapp.vault.refusals import only_forwards, same_adjacency, within_budget
 
-ROUNDING: Final = 1e-9
-"""Relative slack of the comparison with the budget, so that three runs of 0.1 fit a budget of 0.3."""
+Composition = Literal["sum", "pld"]
+"""How runs add up against a budget. sum: always right. pld: tighter, and right only where the settings of every run are
+fixed before any run's result is seen; the composition theorem for privacy losses does not cover settings that depend on
+earlier results (Rogers et al., arXiv 1605.08294), so an owner has to choose it."""
 
 
 class ComposedTotal(NamedTuple):
@@ -61,6 +67,8 @@ class Balance(NamedTuple):
     spent_epsilon, spent_delta: what counts against the budget: the tighter of the two totals that hold
     basic_epsilon, basic_delta: the plain sums
     accountant:                 name and version of the accountant whose total is used; "" for the plain sums
+    linked:                     other datasets that share people with it; their runs are among `runs`
+    composition, budget_by:     how the owner lets runs add up, and who the owner is
     active:                     runs with reserved steps that are not committed
     """
 
@@ -75,6 +83,9 @@ class Balance(NamedTuple):
     accountant: str
     adjacency: str
     runs: tuple[Run, ...]
+    linked: tuple[str, ...] = ()
+    composition: Composition = "sum"
+    budget_by: str = ""
 
     @property
     def active(self) -> int:
@@ -126,7 +137,37 @@ class Ledger:
             if known is None or known.facts["name"] != name:
                 self._chain.append(connection, "dataset", dataset, {"name": name})
 
-    def set_budget(self, dataset: str, epsilon: float, delta: float, *, by: str = "", name: str = "") -> Balance:
+    def link(self, dataset: str, other: str, *, by: str = "") -> Balance:
+        """Record that two datasets share people: from now on what is spent on either counts for both.
+
+        It cannot be taken back, as nothing in the ledger can. Raises GuardError `ledger.link`, `ledger.adjacency`.
+        """
+        if dataset == other:
+            raise GuardError(
+                what="A dataset cannot be linked with itself",
+                why="both names mean the same dataset",
+                next="Name two datasets; `guardapp budget list` shows them.",
+                code="ledger.link",
+            )
+        with self._chain.writing() as connection:
+            before = self._balance(connection, dataset)
+            beyond = self._balance(connection, other)
+            if beyond.adjacency:
+                same_adjacency(before, beyond.adjacency)
+            if other not in before.linked:
+                self._chain.append(connection, LINK, dataset, {"with": other, "by": by})
+            return self._balance(connection, dataset)
+
+    def set_budget(
+        self,
+        dataset: str,
+        epsilon: float,
+        delta: float,
+        *,
+        by: str = "",
+        name: str = "",
+        composition: Composition = "sum",
+    ) -> Balance:
         """Set what may be spent on a dataset in all; `by` is who decided it.
 
         A budget may be set below what is already spent: it then stops every further run.
@@ -142,7 +183,8 @@ class Ledger:
         with self._chain.writing() as connection:
             if name:
                 self._chain.append(connection, "dataset", dataset, {"name": name})
-            self._chain.append(connection, "budget", dataset, {"epsilon": epsilon, "delta": delta, "by": by})
+            facts = {"epsilon": epsilon, "delta": delta, "by": by, "composition": composition}
+            self._chain.append(connection, "budget", dataset, facts)
             return self._balance(connection, dataset)
 
     def reserve(
@@ -168,11 +210,11 @@ class Ledger:
         _check_figures(steps, epsilon, delta)
         with self._chain.writing() as connection:
             before = self._balance(connection, dataset)
-            _same_adjacency(before, adjacency)
+            same_adjacency(before, adjacency)
             held = next((known for known in before.runs if known.run == run), None)
             if held is not None and (steps, epsilon, delta) == (held.reserved, held.epsilon, held.delta):
                 return before
-            _only_forwards(held, run, steps, epsilon, delta)
+            only_forwards(held, run, steps, epsilon, delta)
             facts = {
                 "run": run,
                 "steps": steps,
@@ -184,7 +226,8 @@ class Ledger:
             }
             self._chain.append(connection, "reserve", dataset, facts)
             after = self._balance(connection, dataset)
-            _within_budget(after)
+            for one in (after, *(self._balance(connection, other) for other in after.linked)):
+                within_budget(one)
             return after
 
     def commit(self, run: str, dataset: str, steps: int) -> None:
@@ -216,7 +259,8 @@ class Ledger:
     def datasets(self) -> list[Balance]:
         """Every dataset that was named, given a budget or charged, by name."""
         with self._chain.reading() as connection:
-            known = [row[0] for row in connection.execute("SELECT DISTINCT subject FROM entries")]
+            known = {row[0] for row in connection.execute("SELECT DISTINCT subject FROM entries")}
+            known |= {str(entry.facts["with"]) for entry in self._chain.entries(connection, "event = ?", LINK)}
             return sorted((self._balance(connection, dataset) for dataset in known), key=lambda b: (b.name, b.dataset))
 
     def find(self, text: str) -> Balance:
@@ -257,14 +301,16 @@ class Ledger:
     def _balance(self, connection: sqlite3.Connection, dataset: str) -> Balance:
         runs: dict[str, Run] = {}
         name, adjacency = "", ""
-        budget: tuple[float | None, float | None] = None, None
+        budget: Mapping[str, Any] = {}
         total: Mapping[str, Any] | None = None
-        for entry in self._chain.entries(connection, "subject = ?", dataset):
-            facts = entry.facts
+        group = linked(self._chain, connection, dataset)
+        places = ", ".join("?" * len(group))
+        for entry in self._chain.entries(connection, f"subject IN ({places})", *group):
+            facts, own = entry.facts, entry.subject == dataset
             if entry.event == "dataset":
-                name = facts["name"]
+                name = facts["name"] if own else name
             elif entry.event == "budget":
-                budget = (facts["epsilon"], facts["delta"])
+                budget = facts if own else budget
             elif entry.event == "reserve":
                 runs[facts["run"]] = _reserved(entry, runs.get(facts["run"]))
                 adjacency, total = facts["adjacency"], facts["total"] or total
@@ -275,7 +321,8 @@ class Ledger:
                 runs[facts["run"]] = held._replace(committed=held.reserved)
         basic = math.fsum(run.epsilon for run in runs.values()), math.fsum(run.delta for run in runs.values())
         spent, accountant = basic, ""
-        if total is not None and total["covers"] == {run.run: run.reserved for run in runs.values()}:
+        allowed = budget.get("composition", "pld") == "pld"  # a total is computed by who knows that it holds
+        if total is not None and allowed and total["covers"] == {run.run: run.reserved for run in runs.values()}:
             tight = total["epsilon"], total["delta"]
             if tight[0] <= basic[0] and tight[1] <= basic[1]:
                 spent, accountant = tight, f"{total['accountant']} {total['version']}"
@@ -286,11 +333,14 @@ class Ledger:
             spent_delta=spent[1],
             basic_epsilon=basic[0],
             basic_delta=basic[1],
-            budget_epsilon=budget[0],
-            budget_delta=budget[1],
+            budget_epsilon=budget.get("epsilon"),
+            budget_delta=budget.get("delta"),
             accountant=accountant,
             adjacency=adjacency,
             runs=tuple(runs.values()),
+            linked=tuple(other for other in group if other != dataset),
+            composition=budget.get("composition", "sum"),
+            budget_by=budget.get("by", ""),
         )
 
 
@@ -315,44 +365,3 @@ def _reserved(entry: Entry, held: Run | None) -> Run:
 def _check_figures(steps: int, epsilon: float, delta: float) -> None:
     if steps < 1 or not math.isfinite(epsilon) or epsilon < 0 or not 0 <= delta < 1:
         raise ValueError("steps ≥ 1, finite ε ≥ 0 and 0 ≤ δ < 1 are needed")
-
-
-def _same_adjacency(before: Balance, adjacency: str) -> None:
-    if before.adjacency and before.adjacency != adjacency:
-        raise GuardError(
-            what=f"This run cannot be added to the budget of {before.name}",
-            why=f"its guarantee is for “{adjacency}”, and the earlier runs' is for “{before.adjacency}”",
-            next=f"Train with the adjacency “{before.adjacency}”.",
-            code="ledger.adjacency",
-        )
-
-
-def _only_forwards(held: Run | None, run: str, steps: int, epsilon: float, delta: float) -> None:
-    if held is not None and (steps < held.reserved or epsilon < held.epsilon or delta < held.delta):
-        raise GuardError(
-            what=f"The run {run} cannot be charged",
-            why="it asks for less than it has reserved before, and what was spent cannot be taken back",
-            next="Start it again as a new run.",
-            code="ledger.backwards",
-        )
-
-
-def _within_budget(after: Balance) -> None:
-    """Raise inside the transaction, which takes the reservation back."""
-    if after.budget_epsilon is None or after.budget_delta is None:
-        return
-    over_epsilon = after.spent_epsilon > after.budget_epsilon * (1 + ROUNDING)
-    over_delta = after.spent_delta > after.budget_delta * (1 + ROUNDING)
-    if over_epsilon or over_delta:
-        symbol, total, budget = (
-            ("ε", after.spent_epsilon, after.budget_epsilon)
-            if over_epsilon
-            else ("δ", after.spent_delta, after.budget_delta)
-        )
-        raise GuardError(
-            what=f"The privacy budget of {after.name} does not allow this",
-            why=f"{symbol} would come to {total:.6g}, and the budget is {budget:.6g}",
-            next="Train for fewer steps or with more noise, or ask the dataset's owner to set a larger budget.",
-            code="ledger.exhausted",
-            answer="no",
-        )

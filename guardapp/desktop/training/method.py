@@ -8,7 +8,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from guardapp.desktop.i18n import say
-from guardapp.desktop.kit import Button, Choice, Combo, Field, NumberField, Tick
+from guardapp.desktop.kit import Button, Choice, Combo, Field, OptionalNumber, Tick
 from guardapp.desktop.theme import tokens
 from guardapp.desktop.training.draft import Draft
 
@@ -37,22 +37,6 @@ _CLIPPING_HELP = {
 _FAST = "Whoever can tell the generator's state can take the noise away. The statement will say so."
 _VIEWS = "Shifted copies of each image; costs no privacy, but time."
 _NO_VIEWS = "Only the small convolutional network trains on the images themselves."
-
-
-class OptionalNumber(NumberField):
-    """A number, or nothing: then the default holds, which stands in the field in grey."""
-
-    @property
-    def empty(self) -> bool:
-        return not self.text().strip()
-
-    @property
-    def wrong(self) -> bool:
-        return not self.empty and self.value is None
-
-    def _check(self) -> None:
-        self.set_bad(self.wrong)
-        self.number_changed.emit(0 if self.empty else self.value)
 
 
 class Fold(Button):

@@ -27,7 +27,7 @@ from guardapp.desktop.kit import (
 from guardapp.desktop.theme import tokens
 from guardapp.desktop.training.draft import IMAGE_MODELS, TABLE_MODELS, Draft
 from guardapp.desktop.training.live import at_least_one_digit, exponent
-from guardapp.desktop.training.method import MethodSettings, OptionalNumber
+from guardapp.desktop.training.method import MethodSettings
 from guardapp.desktop.training.scrolled import Scrolled
 
 OTHER = "other"
