@@ -81,7 +81,10 @@ def write_rules(path: Path, text: str) -> None:
             target = path.with_name(name)
             if not (target.exists() and target.samefile(source)):
                 shutil.copyfile(source, target)
-        path.write_text(text, encoding="utf-8")
+        # nobody may find half of the rules under their name
+        half = path.with_name(f".{path.name}.half")
+        half.write_text(text, encoding="utf-8")
+        half.replace(path)
     except OSError as error:
         raise from_os_error(error, path) from error
 
