@@ -112,11 +112,13 @@ def test_an_unsafe_file_goes_nowhere_and_its_name_is_only_a_name(
     assert not page.scan.strip.isEnabled()
 
 
-def test_a_folder_cannot_be_stripped_and_the_page_says_so(page: CheckpointsPage, qtbot: QtBot, hostile: Path) -> None:
+def test_what_cannot_be_stripped_is_refused_in_place(page: CheckpointsPage, qtbot: QtBot, hostile: Path) -> None:
     page.choose("strip")
     page.open_file(hostile)
     qtbot.waitUntil(lambda: page.strip.start.error.isVisible(), timeout=20_000)
     assert "This cannot be stripped" in said(page.strip.start)
+    page.open_file(hostile / "more.bin")
+    qtbot.waitUntil(lambda: "it is a 7z archive" in said(page.strip.start), timeout=20_000)
 
 
 # -- the whole way -----------------------------------------------------------------------------------------------------

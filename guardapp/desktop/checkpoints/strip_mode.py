@@ -207,7 +207,11 @@ class StripMode(Mode):
         self.tensors.export.hide()
 
     def _unlisted(self, error: GuardError) -> None:
-        self.tensors.show_nothing("The tensors are listed after stripping", f"{error.what}: {error.why}.")
+        """Stripping reads settings that this list refuses; what else cannot be read, it cannot read either."""
+        if error.code != "checkpoint.unsafe":
+            self._refused(error)
+            return
+        self.tensors.show_nothing("The tensors are listed after stripping", _MORE_THAN_TENSORS)
 
     def _name_it(self, form: str) -> None:
         if self.path is not None:
@@ -269,8 +273,7 @@ class StripMode(Mode):
             tensors=wording.number(result["tensors"]),
         )
         facts = [
-            ("Size before", wording.size(result["bytes_before"])),
-            ("Size after", wording.size(result["bytes_after"])),
+            ("Size", f"{wording.size(result['bytes_before'])} → {wording.size(result['bytes_after'])}"),
             ("Tensors", wording.number(result["tensors"])),
         ]
         cost = result["rounding"]
@@ -330,6 +333,7 @@ _GOES = (
 )
 _ROUNDING_HELP = "Rounding hides the last digits of the weights. What it costs is measured and said."
 _LOADED = "Loaded safely in a process of its own: tensors only, no code is run."
+_MORE_THAN_TENSORS = "This file holds more than tensors. Stripping takes that out, and refuses what could run."
 _EXACT = "Every weight is what it was, bit for bit."
 _NOT_ONE = (
     "This cannot be stripped",

@@ -13,8 +13,8 @@ from guardapp.formats.scan.unpacking import IN_MEMORY, Budget, unpack, unpack_fr
 
 _FRAMES: Final[dict[bytes, Literal["zstd", "lz4"]]] = {b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4"}
 _ERRORS: Final = (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError)
-_MOST_MEMORY: Final = 256 << 20
-"""xz may ask for 4 GiB; its highest preset takes 65 MiB."""
+MOST_MEMORY: Final = 96 << 20
+"""For one decompressor: xz may ask for 4 GiB, and its highest preset takes 65 MiB."""
 _TRICKLE: Final = 256 << 10
 
 
@@ -57,6 +57,7 @@ def unpack_one(kind: str, packed: Piece, budget: Budget) -> Stream:
     try:
         content = unpack(decompressor, packed, budget)
     except _ERRORS:
+        del decompressor  # whose memory the next one needs
         return Stream(_trickled(_MAKERS[kind](), packed), False, packed.part(len(packed)))
     left = _unused(decompressor, packed) if decompressor.eof else 0
     return Stream(content, bool(decompressor.eof), packed.part(len(packed) - left))
@@ -79,8 +80,8 @@ _MAKERS: Final[dict[str, Callable[[], Any]]] = {
     "gzip": lambda: zlib.decompressobj(31),
     "zlib": zlib.decompressobj,
     "bzip2": bz2.BZ2Decompressor,
-    "xz": lambda: lzma.LZMADecompressor(memlimit=_MOST_MEMORY),
-    "lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_MOST_MEMORY),
+    "xz": lambda: lzma.LZMADecompressor(memlimit=MOST_MEMORY),
+    "lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=MOST_MEMORY),
 }
 
 

@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
+from guardapp.formats.scan.compressed import MOST_MEMORY
 from guardapp.formats.scan.findings import Finding
 from guardapp.formats.scan.piece import Piece
 from guardapp.formats.scan.unpacking import Budget, TooLarge, unpack
@@ -240,6 +241,8 @@ class Archive:
         if method == _LZMA:
             length = struct.unpack("<H", packed.read(2, 2))[0]
             filters = [lzma._decode_filter_properties(lzma.FILTER_LZMA1, packed.read(4, length))]  # type: ignore[attr-defined]
+            if filters[0]["dict_size"] > MOST_MEMORY:
+                raise ValueError("more memory than is given")
             decompressor = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
             return unpack(decompressor, packed.part(4 + length), self._budget)
         raise ValueError("an unknown method")
