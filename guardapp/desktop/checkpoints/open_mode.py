@@ -10,10 +10,11 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from guardapp.desktop import wording
 from guardapp.desktop.checkpoints.flow import Flow
 from guardapp.desktop.checkpoints.mode import Mode, Start, file_line
-from guardapp.desktop.checkpoints.recipients import SEALING_TYPES, kind_chips
+from guardapp.desktop.checkpoints.recipients import kind_chips
 from guardapp.desktop.checkpoints.written import Line, Written
 from guardapp.desktop.kit import Button, Card, CheckLine, Field, FigureLine, FileField, Label, TextField, Tick, clear
 from guardapp.desktop.theme import tokens
+from guardapp.desktop.vault_tables import SEALING_TYPES
 from guardapp.errors import GuardError
 
 if TYPE_CHECKING:
