@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
@@ -66,7 +66,7 @@ class AgeChoice(QWidget):
         return ""
 
 
-def _kind(text: str, types: dict[str, str]) -> str:
+def _kind(text: str, types: Mapping[str, str]) -> str:
     if text.startswith(PREFIX):
         return "passphrase"
     if text.startswith("-----BEGIN"):
