@@ -44,6 +44,10 @@ _passphrase = click.option(
     "--passphrase-file", type=FILE, metavar="FILE",
     help="A file whose first line is the passphrase; - asks for it, or reads it from a pipe.",
 )  # fmt: skip
+_new_passphrase = click.option(
+    "--new-passphrase-file", "new_passphrase_file", type=FILE, metavar="FILE",
+    help="A file whose first line opens it from now on; - asks for it, or reads it from a pipe.",
+)  # fmt: skip
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
@@ -103,9 +107,6 @@ def seal(
     """
     if armor and form != "age":
         raise click.UsageError("--armor goes with --format age.")
-    from guardapp.seal.keys import recipient
-    from guardapp.seal.recipients import PassphraseRecipient
-
     with _os_errors():
         texts = gather_recipient_texts(recipients, recipient_files)
         check_recipients_given(texts, passphrase_file)
@@ -115,16 +116,23 @@ def seal(
 
             result = seal_in_worker(file, out, texts, passphrase_file, how)
         else:
-            people = [recipient(text) for text in with_recovery(texts)]
-            passphrase = read_passphrase(passphrase_file, confirm=True)
-            sealed_for = [*people, *([PassphraseRecipient(passphrase)] if passphrase is not None else [])]
-            result = _seal_here(file, out, sealed_for, how)
+            result = _seal_here(file, out, _people(with_recovery(texts), passphrase_file), how)
     if as_json:
         print_json(result)
     else:
         _say(f"{out} is sealed, recipients: {result['recipients']}")
         if result["left_out"]:
             _say("Left out: " + ", ".join(result["left_out"]))
+
+
+def _people(texts: Sequence[str], passphrase_file: Path | None) -> list[Any]:
+    """Recipients to seal for: those of `texts`, and the passphrase in a file if there is one."""
+    from guardapp.seal.keys import recipient
+    from guardapp.seal.recipients import PassphraseRecipient
+
+    people: list[Any] = [recipient(text) for text in texts]
+    passphrase = read_passphrase(passphrase_file, confirm=True)
+    return people if passphrase is None else [*people, PassphraseRecipient(passphrase)]
 
 
 def _needs_worker(file: Path) -> bool:
@@ -259,6 +267,7 @@ def recipients(ctx: click.Context, file: Path) -> None:
 @recipients.command(name="add", epilog="Example: guardapp recipients model.sealed add -r age1… -i key.txt")
 @_recipient
 @_recipients_file
+@_new_passphrase
 @_identity
 @_passphrase
 @click.pass_obj
@@ -266,19 +275,19 @@ def add_(
     obj: dict[str, Any],
     recipients: Sequence[str],
     recipient_files: Sequence[Path],
+    new_passphrase_file: Path | None,
     identity_files: Sequence[Path],
     passphrase_file: Path | None,
 ) -> None:
-    """Let more recipients open the file."""
-    from guardapp.seal.keys import recipient
+    """Let more recipients, or a passphrase, open the file."""
     from guardapp.seal.rewrap import add_recipients
 
     file: Path = obj["file"]
     with _os_errors():
         texts = gather_recipient_texts(recipients, recipient_files)
-        check_recipients_given(texts, None)
+        check_recipients_given(texts, new_passphrase_file, "--new-passphrase-file")
         keys = gather_identities(identity_files, passphrase_file)
-        count = add_recipients(file, keys, [recipient(text) for text in texts])
+        count = add_recipients(file, keys, _people(texts, new_passphrase_file))
     _say(f"{file} has {count} recipients now")
 
 
@@ -309,6 +318,7 @@ def remove_(
 @click.argument("file", type=FILE)
 @_recipient
 @_recipients_file
+@_new_passphrase
 @_identity
 @_passphrase
 @_json
@@ -316,24 +326,24 @@ def rekey(
     file: Path,
     recipients: Sequence[str],
     recipient_files: Sequence[Path],
+    new_passphrase_file: Path | None,
     identity_files: Sequence[Path],
     passphrase_file: Path | None,
     as_json: bool,
 ) -> None:
     """Seal the content of FILE anew, under a new key and for the recipients given alone. FILE is replaced."""
-    from guardapp.seal.keys import recipient
     from guardapp.seal.rewrap import rekey as seal_anew
 
     with _os_errors():
         texts = gather_recipient_texts(recipients, recipient_files)
-        check_recipients_given(texts, None)
-        texts = with_recovery(texts)
+        check_recipients_given(texts, new_passphrase_file, "--new-passphrase-file")
         keys = gather_identities(identity_files, passphrase_file)
+        people = _people(with_recovery(texts), new_passphrase_file)
         with _bar("Encrypting", file.stat().st_size) as on_bytes:
-            written = seal_anew(file, keys, [recipient(text) for text in texts], on_bytes=on_bytes)
+            written = seal_anew(file, keys, people, on_bytes=on_bytes)
     if as_json:
         print_json(
-            {"path": str(file), "recipients": len(texts), "content_bytes": written.nbytes, "sha256": written.sha256}
+            {"path": str(file), "recipients": len(people), "content_bytes": written.nbytes, "sha256": written.sha256}
         )
     else:
-        _say(f"{file} is sealed under a new key, recipients: {len(texts)}. Older copies of it stay as they are")
+        _say(f"{file} is sealed under a new key, recipients: {len(people)}. Older copies of it stay as they are")

@@ -49,12 +49,14 @@ def with_recovery(texts: Sequence[str]) -> list[str]:
     return [*texts, recovery] if recovery and recovery.strip() not in known else list(texts)
 
 
-def check_recipients_given(texts: Sequence[str], passphrase_file: Path | None) -> None:
+def check_recipients_given(
+    texts: Sequence[str], passphrase_file: Path | None, option: str = "--passphrase-file"
+) -> None:
     if not texts and passphrase_file is None:
         raise GuardError(
             what="Nobody could open the sealed file",
             why="no recipient and no passphrase was given",
-            next="Add -r with a recipient, -R with a file of them, or --passphrase-file.",
+            next=f"Add -r with a recipient, -R with a file of them, or {option}.",
             code="sealed.nobody",
         )
 

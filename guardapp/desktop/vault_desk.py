@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,6 +27,8 @@ class VaultSnapshot(NamedTuple):
 
     locks_in: seconds until it locks by itself; None where it does not
     log_note: "" while the audit log is intact, else what is wrong with it
+    expiries: key name to the last day on which it is used for something new
+    recovery: the key that whatever is sealed is also for; "" where none is required
     """
 
     locked: bool
@@ -38,6 +41,8 @@ class VaultSnapshot(NamedTuple):
     budgets: tuple[Balance, ...]
     log_count: int
     log_note: str
+    expiries: dict[str, date]
+    recovery: str
 
 
 class VaultDesk(QObject):
@@ -92,6 +97,7 @@ class VaultDesk(QObject):
 
     def _read(self) -> VaultSnapshot:
         from guardapp.vault.ledger import Ledger
+        from guardapp.vault.rules import expiries, recovery_key
 
         vault = self.vault()
         count = vault.audit.count()
@@ -109,6 +115,8 @@ class VaultDesk(QObject):
             budgets=tuple(Ledger(self._home).datasets()),
             log_count=count,
             log_note=self._log_note,
+            expiries=expiries(vault),
+            recovery=recovery_key(vault),
         )
 
     def _take(self, snapshot: VaultSnapshot) -> None:

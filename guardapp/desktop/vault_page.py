@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QHBoxLayout, QVBoxLayout
 from guardapp.desktop.home_cards import BudgetLine
 from guardapp.desktop.i18n import Key
 from guardapp.desktop.kit.buttons import Button
-from guardapp.desktop.kit.fields import Choice, Combo
+from guardapp.desktop.kit.fields import Choice, Combo, Field
 from guardapp.desktop.kit.labels import Label
 from guardapp.desktop.kit.messages import EmptyState, ErrorCard, refill
 from guardapp.desktop.kit.steps import Segmented
@@ -22,14 +22,18 @@ from guardapp.desktop.page import Page, Services
 from guardapp.desktop.passphrase import set_passphrase
 from guardapp.desktop.sheet import confirm
 from guardapp.desktop.theme import tokens
-from guardapp.desktop.vault_tables import AuditModel, KeysModel
+from guardapp.desktop.vault_key_sheets import ask_expiry, ask_rotate
+from guardapp.desktop.vault_tables import SEALING_TYPES, AuditModel, KeysModel
 
 if TYPE_CHECKING:
     from guardapp.vault.keys import KeyInfo
     from guardapp.vault.ledger import Balance
+    from guardapp.vault.store import Vault
 
 _LOCK_AFTER = (5, 15, 60)
 """Minutes that are offered."""
+
+_RECOVERY_HELP = "What is sealed from now on can also be opened with it. Keep its private half somewhere else."
 
 
 class VaultPage(Page):
@@ -93,11 +97,17 @@ class VaultPage(Page):
         self._import.clicked.connect(lambda: self._unlocked(self._ask_import))
         self._delete = Button("Delete…", "danger", "ph.trash", compact=True)
         self._delete.clicked.connect(lambda: self._unlocked(self._ask_delete))
+        self._rotate = Button("New key in its place…", icon="ph.key", compact=True)
+        self._rotate.clicked.connect(lambda: self._unlocked(self._ask_rotate))
+        self._expire = Button("Expires…", icon="ph.clock-counter-clockwise", compact=True)
+        self._expire.clicked.connect(lambda: self._unlocked(self._ask_expiry))
+        upper = row(self._rotate, self._expire, None, margins=(15, 8, 15, 0))
         foot = row(self._copy, self._export, None, self._delete, self._import, margins=(15, 8, 15, 8))
         card.body.addWidget(self._empty, 1)
         card.body.addWidget(self.table, 1)
+        card.body.addLayout(upper)
         card.body.addLayout(foot)
-        card.setMinimumHeight(280)
+        card.setMinimumHeight(316)
         return card
 
     def _log_card(self) -> Card:
@@ -123,6 +133,9 @@ class VaultPage(Page):
         card.body.addWidget(self._note)
         card.body.addWidget(self._change)
         card.body.addWidget(self._after)
+        self.recovery = Combo("Recovery key")
+        self.recovery.picked.connect(lambda name: self._unlocked(lambda: self._require_recovery(name)))
+        card.body.addWidget(Field("Recovery key", self.recovery, _RECOVERY_HELP))
         self._restore = Button("Restore a backup…", "link", compact=True)
         self._restore.clicked.connect(self._ask_restore)
         card.body.addWidget(self._restore)
@@ -153,10 +166,11 @@ class VaultPage(Page):
         self.which.say(0, "My keys {n}", n=len(mine))
         self.which.say(1, "Recipients {n}", n=len(others))
         shown = others if self.which.index else mine
-        self.keys.show_keys(shown)
+        self.keys.show_keys(shown, snapshot.expiries)
         self.table.setVisible(bool(shown))
         self._empty.setVisible(not shown)
         self._show_protection(snapshot.locked, snapshot.protection, snapshot.note, snapshot.lock_after)
+        self._show_recovery(snapshot.keys, snapshot.recovery)
         self._show_budgets(snapshot.budgets)
         self._log_state.say("{n} entries, intact" if not snapshot.log_note else "Damaged", n=f"{snapshot.log_count:,}")
         self._log_state.set_tone(
@@ -184,6 +198,13 @@ class VaultPage(Page):
         else:
             self._lock.enable()
 
+    def _show_recovery(self, keys: tuple[KeyInfo, ...], required: str) -> None:
+        offered = [key.name for key in keys if key.type in SEALING_TYPES]
+        if required and required not in offered:
+            offered.append(required)
+        choices = [Choice("", "No recovery key", "ph.key"), *(Choice(name, name, "ph.key") for name in offered)]
+        self.recovery.set_choices(choices, required)
+
     def _show_budgets(self, budgets: tuple[Balance, ...]) -> None:
         if budgets == self._budgets_shown:
             return
@@ -197,6 +218,8 @@ class VaultPage(Page):
         for button in (self._copy, self._export):
             button.setEnabled(chosen is not None and bool(chosen.public))
         self._delete.setEnabled(chosen is not None)
+        self._expire.setEnabled(chosen is not None and chosen.type != "pseudonym")
+        self._rotate.setEnabled(chosen is not None and chosen.has_private and chosen.type != "pseudonym")
 
     def _chosen(self) -> KeyInfo | None:
         rows = self.table.selected_rows()
@@ -250,6 +273,24 @@ class VaultPage(Page):
         from guardapp.desktop.vault_sheets import read_key_file
 
         self._vault.act(lambda vault: vault.import_key(path.stem[:64], read_key_file(path)))
+
+    def _ask_rotate(self) -> None:
+        chosen = self._chosen()
+        if chosen is not None:
+            ask_rotate(self.window(), self._vault, self.services, chosen.name)
+
+    def _ask_expiry(self) -> None:
+        chosen, snapshot = self._chosen(), self._vault.snapshot
+        if chosen is not None and snapshot is not None:
+            ask_expiry(self.window(), self._vault, chosen.name, snapshot.expiries.get(chosen.name))
+
+    def _require_recovery(self, name: str) -> None:
+        def require(vault: Vault) -> None:
+            from guardapp.vault.rules import require_recovery
+
+            require_recovery(vault, name)
+
+        self._vault.act(require)
 
     def _ask_delete(self) -> None:
         chosen = self._chosen()

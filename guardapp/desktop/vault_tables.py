@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from guardapp.desktop import wording
@@ -21,6 +21,9 @@ _TYPES = {
     "signing": ("ph.pen-nib", "Signing (P-256)"),
     "pseudonym": ("ph.key", "Pseudonyms"),
 }
+SEALING_TYPES = ("x25519", "hybrid", "rsa")
+"""Keys that something can be sealed to."""
+
 _EVENTS = {
     "key-made": "A key was made",
     "key-imported": "A key was imported",
@@ -57,7 +60,7 @@ def event_name(event: str) -> str:
 
 
 class KeysModel(TableModel):
-    """Keys by name: what for, fingerprint, since when."""
+    """Keys by name, with their last day: what for, fingerprint, since when."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -69,12 +72,13 @@ class KeysModel(TableModel):
             ]
         )
         self._keys: list[KeyInfo] = []
+        self._expiries: dict[str, date] = {}
 
-    def show_keys(self, keys: Sequence[KeyInfo]) -> None:
-        if list(keys) == self._keys:
+    def show_keys(self, keys: Sequence[KeyInfo], expiries: Mapping[str, date]) -> None:
+        if list(keys) == self._keys and expiries == self._expiries:
             return
         self.beginResetModel()
-        self._keys = list(keys)
+        self._keys, self._expiries = list(keys), dict(expiries)
         self.endResetModel()
 
     def key(self, row: int) -> KeyInfo | None:
@@ -86,7 +90,9 @@ class KeysModel(TableModel):
     def cell(self, row: int, column: int) -> Cell | None:
         key = self._keys[row]
         if column == 0:
-            return Cell(key.name, icon=_TYPES.get(key.type, ("ph.key", ""))[0], strong=True)
+            last = self._expiries.get(key.name)
+            name = tr("{name} (expires {day})", name=key.name, day=last.isoformat()) if last else key.name
+            return Cell(name, icon=_TYPES.get(key.type, ("ph.key", ""))[0], strong=True)
         if column == 1:
             return Cell(tr(type_name(key.type)), color="muted")
         if column == 2:

@@ -33,14 +33,14 @@ def look(request: Request) -> dict[str, Any]:
 
     kind:        "folder", "sealed", or as `checkpoints.sniff`
     converts:    whether sealing with conversion would change it into safetensors
-    sealed_name: what its sealed form is called, with and without conversion
-    sealed:      of a sealed or age file: its format, kinds of its recipients, sizes, and the name that it is opened as
+    sealed_name: what its sealed form is called: in each format, with and without conversion
+    sealed:      of a sealed or age file: its format, kinds of its recipients, sizes, the name that it is opened as,
+                 and the name of the folder that it may be unpacked into, or ""
     """
     path = Path(request["path"])
     if path.is_dir():
         return _look_at_folder(path)
     from guardapp.formats import checkpoints
-    from guardapp.seal.job import sealed_name
     from guardapp.seal.opening import format_of
 
     is_sealed = format_of(path) is not None
@@ -51,10 +51,7 @@ def look(request: Request) -> dict[str, Any]:
         "kind": kind,
         "bytes": path.stat().st_size,
         "converts": converts,
-        "sealed_name": {
-            "converted": sealed_name(path, converted=converts),
-            "as_it_is": sealed_name(path, converted=False),
-        },
+        "sealed_name": _sealed_names(path, converts),
         "sealed": _look_at_sealed(path) if is_sealed else None,
     }
 
@@ -66,32 +63,45 @@ def _look_at_folder(path: Path) -> dict[str, Any]:
             count, nbytes = count + 1, nbytes + file.stat().st_size
         if count >= MOST_FILES:
             break
-    from guardapp.seal.job import sealed_name
-
-    name = sealed_name(path, converted=False)
     return {
         "name": path.name,
         "kind": "folder",
         "bytes": nbytes,
         "files": count,
         "converts": False,
-        "sealed_name": {"converted": name, "as_it_is": name},
+        "sealed_name": _sealed_names(path, False),
         "sealed": None,
     }
 
 
+def _sealed_names(path: Path, converts: bool) -> dict[str, dict[str, str]]:
+    from guardapp.seal.job import sealed_name
+    from guardapp.seal.opening import Format
+
+    def names(form: Format) -> dict[str, str]:
+        return {
+            "converted": sealed_name(path, converted=converts, form=form),
+            "as_it_is": sealed_name(path, converted=False, form=form),
+        }
+
+    return {"sealed": names("sealed"), "age": names("age")}
+
+
 def _look_at_sealed(path: Path) -> dict[str, Any]:
     from guardapp.seal.inspect import inspect_sealed
-    from guardapp.seal.open_job import opened_name
+    from guardapp.seal.open_job import folder_name, opened_name
 
     found = inspect_sealed(path)
+    name = opened_name(path)
+    folder = folder_name(name)
     return {
         "format": found.format,
         "content": found.content,
         "recipients": list(found.recipients),
         "content_bytes": found.content_bytes,
         "segments": found.segments,
-        "opened_name": opened_name(path),
+        "opened_name": name,
+        "folder_name": folder if folder != name else "",
     }
 
 

@@ -173,3 +173,45 @@ def test_the_whole_way_in_either_language_by_mouse_or_by_keyboard(
     hand.press(button(sheet(window), "Delete the key"))
     qtbot.waitUntil(lambda: window.vault.key_names == [], timeout=15_000)
     hand.look(looking)
+
+
+def choose(page: VaultPage, hand: Any, qtbot: QtBot, value: str) -> None:
+    """Pick a key in the list of recovery keys, one step down at a time."""
+    if hand.mouse:
+        hand._scroll_to(page.recovery)
+    else:
+        hand.reach(page.recovery)
+    for _ in range(page.recovery.count()):
+        if page.recovery.value == value:
+            break
+        qtbot.keyClick(page.recovery, Qt.Key.Key_Down)
+    assert page.recovery.value == value
+
+
+def test_a_key_is_replaced_given_a_last_day_and_required_for_recovery(
+    window: Window, page: VaultPage, qtbot: QtBot, looking: ModuleType, hand: Any
+) -> None:
+    window.vault.act(lambda vault: vault.new_key("archive", "x25519"))
+    qtbot.waitUntil(lambda: page.table.model().rowCount() == 1, timeout=15_000)
+    before = window.vault.vault().public("archive")
+    page.table.selectRow(0)
+    hand.press(page._expire)
+    asked = sheet(window)
+    hand.look(looking, "archive")
+    hand.write(asked.findChildren(TextField)[0], "31.12.2099")
+    hand.press(button(asked, "Set the day"))
+    assert asked.isVisible()
+    hand.write(asked.findChildren(TextField)[0], "2099-12-31")
+    hand.press(button(asked, "Set the day"))
+    snapshot = lambda: window.vault.snapshot  # noqa: E731 - read anew at every look
+    qtbot.waitUntil(lambda: "archive" in snapshot().expiries, timeout=15_000)  # type: ignore[union-attr]
+    qtbot.waitUntil(lambda: "2099-12-31" in page.table.model().index(0, 0).data(), timeout=15_000)
+    page.table.selectRow(0)
+    hand.press(page._rotate)
+    hand.look(looking, "archive")
+    hand.press(button(sheet(window), "Make the new key"))
+    qtbot.waitUntil(lambda: page.table.model().rowCount() == 2, timeout=15_000)
+    assert window.vault.vault().public("archive") != before
+    choose(page, hand, qtbot, "archive")
+    qtbot.waitUntil(lambda: snapshot().recovery == "archive", timeout=15_000)  # type: ignore[union-attr]
+    hand.look(looking, "archive")

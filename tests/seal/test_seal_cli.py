@@ -92,6 +92,24 @@ def test_recipients_and_keys_change(here, public, identity_file, stranger, capsy
     assert run(["open", "m.sealed", "-o", "three", "-i", "other.txt"]) == 0
 
 
+def test_a_passphrase_is_added_removed_and_used_for_a_new_key(here, public, identity_file, capsys):
+    run(["seal", "model.safetensors", "-o", "m.sealed", "-r", public])
+    Path("word").write_text("correct horse\n")
+    Path("other").write_text("battery staple\n")
+    assert run(["recipients", "m.sealed", "add", "-i", identity_file]) == 2
+    assert "--new-passphrase-file" in capsys.readouterr().err
+    assert run(["recipients", "m.sealed", "add", "--new-passphrase-file", "word", "-i", identity_file]) == 0
+    assert run(["open", "m.sealed", "-o", "one", "--passphrase-file", "word"]) == 0
+    assert run(["recipients", "m.sealed", "remove", "1", "--passphrase-file", "word"]) == 0
+    assert run(["open", "m.sealed", "-o", "two", "-i", identity_file]) == 2
+    rekeyed = ["rekey", "m.sealed", "--new-passphrase-file", "other", "--passphrase-file", "word", "--json"]
+    capsys.readouterr()
+    assert run(rekeyed) == 0
+    assert json.loads(capsys.readouterr().out)["recipients"] == 1
+    assert run(["open", "m.sealed", "-o", "three", "--passphrase-file", "word"]) == 2
+    assert run(["open", "m.sealed", "-o", "four", "--passphrase-file", "other"]) == 0
+
+
 def test_a_damaged_file_is_answered_with_no(here, public, identity_file, capsys):
     run(["seal", "model.safetensors", "-o", "m.sealed", "-r", public])
     data = bytearray(Path("m.sealed").read_bytes())

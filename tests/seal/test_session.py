@@ -50,7 +50,8 @@ def test_a_safetensors_file_is_listed_from_its_header_alone(ask: Ask, tmp_path: 
     save_file({"a": np.zeros((2, 3), np.float32), "b": np.zeros(5, np.float16)}, path)
     seen = ask(do="look", path=path)["result"]
     assert (seen["kind"], seen["bytes"], seen["converts"]) == ("safetensors", path.stat().st_size, False)
-    assert seen["sealed_name"]["converted"] == "model.sealed"
+    assert seen["sealed_name"]["sealed"]["converted"] == "model.sealed"
+    assert seen["sealed_name"]["age"]["converted"] == "model.safetensors.age"
     found = {
         name: (dtype, shape, size) for name, dtype, shape, size in ask(do="tensors", path=path)["result"]["tensors"]
     }

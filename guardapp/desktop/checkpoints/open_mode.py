@@ -10,10 +10,11 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from guardapp.desktop import wording
 from guardapp.desktop.checkpoints.flow import Flow
 from guardapp.desktop.checkpoints.mode import Mode, Start, file_line
-from guardapp.desktop.checkpoints.recipients import SEALING_TYPES, kind_chips
+from guardapp.desktop.checkpoints.recipients import kind_chips
 from guardapp.desktop.checkpoints.written import Line, Written
 from guardapp.desktop.kit import Button, Card, CheckLine, Field, FigureLine, FileField, Label, TextField, Tick, clear
 from guardapp.desktop.theme import tokens
+from guardapp.desktop.vault_tables import SEALING_TYPES
 from guardapp.errors import GuardError
 
 if TYPE_CHECKING:
@@ -97,10 +98,15 @@ class OpenMode(Mode):
         keys.body.addWidget(self._typed_field)
         keys.body.addWidget(self._passphrase_field)
         where = Card("Where the result goes")
+        self.unpack = Tick("Take the folder apart")
+        self.unpack.toggled.connect(self._show_name)
+        self._unpack_help = Label(_UNPACK_HELP, "small", "muted", wrap=True)
         self.output = TextField("Name of the opened file")
         self.output.textChanged.connect(self.moved)
         self._output = Field("Name of the opened file", self.output)
         self._folder = Label("", "small", "muted", wrap=True)
+        where.body.addWidget(self.unpack)
+        where.body.addWidget(self._unpack_help)
         where.body.addWidget(self._output)
         where.body.addWidget(self._folder)
         left, right = QVBoxLayout(), QVBoxLayout()
@@ -155,10 +161,17 @@ class OpenMode(Mode):
         self._chips.fill(kind_chips(sealed["recipients"]))
         for field in (self._typed_field, self._passphrase_field):
             field.setVisible(bool({"argon2id", "scrypt"} & set(sealed["recipients"])))
-        self.output.setText(sealed["opened_name"])
+        for shown in (self.unpack, self._unpack_help):
+            shown.setVisible(bool(sealed["folder_name"]))
+        self.unpack.setChecked(bool(sealed["folder_name"]))
+        self._show_name()
         self._folder.say("New folder: {folder}", folder=str(self.services.jobs.new_folder(self._job_name())))
         self._show_keys()
         self.show_part(self.settings)
+
+    def _show_name(self) -> None:
+        if self._seen is not None:
+            self.output.setText(self._seen["sealed"]["folder_name" if self.unpack.isChecked() else "opened_name"])
 
     def _keys(self) -> list[KeyInfo]:
         """The vault's private keys of a kind that could open it."""
@@ -234,6 +247,7 @@ class OpenMode(Mode):
             "passphrase_file": str(self.passphrase.path) if self.passphrase.path else None,
             "passphrase": self.services.typed.keep(self.typed.text()) if self.typed.text() else "",
             "output_name": self.output.text().strip(),
+            "unpack": self.unpack.isChecked(),
             "name": self._job_name(),
         }
         self.typed.clear()
@@ -248,12 +262,12 @@ class OpenMode(Mode):
         if path != self.path:
             self.path, self._seen = path, None
         if row.state == "done" and row.result is not None:
-            self._show_written(row.result)
+            self._show_written(row.result, unpacked=bool(row.spec.get("unpack")))
         else:
             self.running.show_job(row)
             self.show_part(self.running)
 
-    def _show_written(self, result: dict[str, Any]) -> None:
+    def _show_written(self, result: dict[str, Any], *, unpacked: bool) -> None:
         self.written.verdict.show_verdict(
             "success",
             "ph.shield-check-fill",
@@ -264,13 +278,10 @@ class OpenMode(Mode):
         )
         facts = [("File", result["path"]), ("Content", result["content"])]
         facts.append(("Size of the content", wording.size(result["content_bytes"])))
+        # an unpacked folder counts its files where a file counts its segments
+        whole = "{n} files out of one archive." if unpacked else "{n} segments, in their order, to the last one."
         lines = [
-            Line(
-                "done",
-                "Every segment is authentic",
-                "{n} segments, in their order, to the last one.",
-                {"n": wording.number(result["segments"])},
-            ),
+            Line("done", "Every segment is authentic", whole, {"n": wording.number(result["segments"])}),
             Line(
                 "amberFlag",
                 "This does not show who sealed it",
@@ -320,6 +331,7 @@ def _spec(document: dict[str, Any]) -> Spec:
     return lookup("open").spec.model_validate(document)
 
 
+_UNPACK_HELP = "It is the archive of a folder. The folder appears when all of it is authentic."
 _TYPED = "It stays in this window's memory: it is written nowhere, and forgotten when the window is closed."
 _FROM_FILE = "Delete the file afterwards."
 

@@ -9,6 +9,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from guardapp.desktop import wording
+from guardapp.desktop.checkpoints.age_choice import AgeChoice
 from guardapp.desktop.checkpoints.mode import Mode, Start, file_line
 from guardapp.desktop.checkpoints.recipients import RecipientsCard, short
 from guardapp.desktop.checkpoints.seal_review import SealReview
@@ -91,6 +92,9 @@ class ProtectMode(Mode):
             options.body.addWidget(tick)
             options.body.addLayout(row(28, help))
             options.body.itemAt(options.body.count() - 1).layout().setStretch(1, 1)  # type: ignore[union-attr]
+        self.age = AgeChoice()
+        self.age.changed.connect(self.moved)
+        options.body.addWidget(self.age)
         self.error = ErrorCard(closable=False)
         self.error.hide()
         self.tensors = TensorCard()
@@ -125,6 +129,7 @@ class ProtectMode(Mode):
         self.path, self._seen, self._left_out, self._trouble = path, None, [], None
         self.start.show_error(None)
         self.error.hide()
+        self.age.reset()
         self.recipients.begin()
         self.session.forget_all()
         self.session.ask({"do": "look", "path": str(path)}, self._looked, self._refused)
@@ -203,7 +208,7 @@ class ProtectMode(Mode):
             self._queue()
 
     def _sealed_name(self) -> str:
-        names = (self._seen or {}).get("sealed_name", {})
+        names = (self._seen or {}).get("sealed_name", {}).get(self.age.format, {})
         return str(names.get("converted" if self.convert.isChecked() else "as_it_is", ""))
 
     def _queue(self) -> None:
@@ -214,6 +219,8 @@ class ProtectMode(Mode):
             "convert": self.convert.isChecked(),
             "verify": self.verify.isChecked(),
             "flush": self.flush.isChecked(),
+            "format": self.age.format,
+            "armor": self.age.armor.isChecked(),
             "name": self.review.name.text().strip(),
         }
         self.running.wait()
@@ -228,7 +235,8 @@ class ProtectMode(Mode):
             return "Add at least one key that may open it."
         if self._trouble is not None and self.convert.isChecked():
             return "It cannot be loaded safely. Switch “Store the tensors as safetensors” off to seal it as it is."
-        return ""
+        snapshot = self.services.vault.snapshot
+        return self.age.why_not(self.recipients.chosen, snapshot.keys if snapshot is not None else ())
 
     # -- the job ---------------------------------------------------------------------------------------------------
 

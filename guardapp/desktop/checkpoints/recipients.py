@@ -14,6 +14,7 @@ from guardapp.desktop.checkpoints.flow import Flow
 from guardapp.desktop.i18n import Key, call_it, tr
 from guardapp.desktop.kit import Button, Card, Chip, Choice, Combo, Field, IconLabel, Label, TextField, row
 from guardapp.desktop.typed_secrets import PREFIX
+from guardapp.desktop.vault_tables import SEALING_TYPES
 
 if TYPE_CHECKING:
     from guardapp.desktop.child_session import ChildSession
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from guardapp.errors import GuardError
     from guardapp.vault.keys import KeyInfo
 
-SEALING_TYPES = ("x25519", "hybrid", "rsa")
 KIND_WORDS = {
     "X25519": "age key",
     "mlkem768x25519": "Hybrid age key",
