@@ -16,7 +16,9 @@ from guardapp.formats.exported.refusals import refuse
 
 MOST_NODES = 50_000
 _NAME = re.compile(r"[A-Za-z_]\w{0,200}")
-_SYMBOL = re.compile(r"[su]\d{1,9}")
+_SYMBOL = re.compile(r"(?:Symbol\(')?([su]\d{1,9})(?:'(?:, (?:positive|integer|nonnegative)=True)*\))?")
+"""A symbol by itself, as torch prints it or by its bare name; the text is never evaluated."""
+
 _TYPES = {
     1: torch.uint8,
     2: torch.int8,
