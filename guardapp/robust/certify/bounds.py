@@ -78,28 +78,35 @@ def _interval(step: Step, ranges: list[Range], region: Region) -> Range:
 
 
 def least_margins(
-    steps: list[Step], region: Region, rows: Tensor, told: Callable[[], None] = lambda: None
+    steps: list[Step],
+    region: Region,
+    rows: Tensor,
+    told: Callable[[], None] = lambda: None,
+    *,
+    most_work: float = float("inf"),
 ) -> tuple[Tensor, Tensor]:
     """Lower bounds of rows · scores over the region, by intervals and by CROWN: (n, rows) each.
 
     region: one for all examples; rows: (n, rows, scores), for instance right class minus each other one
     told: called every few milliseconds to seconds
+    most_work: units of a layer times the widest layer before it, up to which the layer's ranges are sharpened
     """
     with torch.no_grad():
-        ranges = _interval_ranges(steps, region, told)
+        ranges = _interval_ranges(steps, region, told, most_work)
         last = ranges[-1]
         positive, negative = rows.clamp(min=0), rows.clamp(max=0)
         by_interval = (positive * last.low[:, None] + negative * last.high[:, None]).sum(2)
         return by_interval, torch.maximum(by_interval, _backward(steps, ranges, region, len(steps) - 1, rows, told))
 
 
-def _interval_ranges(steps: list[Step], region: Region, told: Callable[[], None]) -> list[Range]:
+def _interval_ranges(steps: list[Step], region: Region, told: Callable[[], None], most_work: float) -> list[Range]:
     """Ranges of every step; those before a bend or a pooling are sharpened by CROWN, as far as it can matter."""
     ranges: list[Range] = []
     needed = {step.source for step in steps if isinstance(step, Bend | Largest)}
     for number, step in enumerate(steps):
         ranges.append(_interval(step, ranges, region))
-        if number in needed and number:
+        work = ranges[-1].low[0].numel() * max(part.low[0].numel() for part in ranges)
+        if number in needed and number and work <= most_work:
             ranges[number] = _sharpened(steps, ranges, region, number, told)
     return ranges
 
@@ -168,10 +175,13 @@ def _through_affine(step: Affine, slope: Tensor, like: Tensor) -> tuple[Tensor, 
     """rows · (Wx + b) as (rows W) · x + rows · b; W transposed is the map's vector-Jacobian product."""
     nothing = torch.zeros_like(like[:1])
     constant = step.forward(nothing)
-    many = torch.zeros(slope.shape[0] * slope.shape[1], *like.shape[1:], dtype=like.dtype)
-    with torch.enable_grad():
-        point = many.requires_grad_(True)
-        (earlier,) = torch.autograd.grad(step.forward(point), point, slope.flatten(0, 1))
+    flat = slope.flatten(0, 1)
+    if step.transposed is not None:
+        earlier = step.transposed(flat, tuple(like.shape[1:]))
+    else:
+        point = torch.zeros(len(flat), *like.shape[1:], dtype=like.dtype, requires_grad=True)
+        with torch.enable_grad():
+            (earlier,) = torch.autograd.grad(step.forward(point), point, flat)
     offset = (slope * constant[None]).flatten(2).sum(2)
     return earlier.reshape(*slope.shape[:2], *like.shape[1:]), offset
 

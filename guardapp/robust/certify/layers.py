@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.grad import conv2d_input
 
 Map = Callable[[Tensor], Tensor]
 
@@ -28,11 +29,15 @@ class Input:
 
 @dataclass(frozen=True)
 class Affine:
-    """x → Wx + b of one earlier step. forward: the map; spread: r → |W| r; both act on (n, *shape)"""
+    """x → Wx + b of one earlier step. forward: the map; spread: r → |W| r; both act on (n, *shape).
+
+    transposed: (a, shape) → a W, for a (n, *shape of the result) and the shape of x; None: by differentiating `forward`
+    """
 
     source: int
     forward: Map
     spread: Map
+    transposed: Callable[[Tensor, tuple[int, ...]], Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -144,11 +149,19 @@ def _layer(layer: nn.Module, source: int) -> Step | int:
         return Affine(source, layer, layer)
     if isinstance(layer, nn.Linear):
         wide = layer.weight.abs()
-        return Affine(source, layer, lambda r: nn.functional.linear(r, wide))
+        return Affine(source, layer, lambda r: nn.functional.linear(r, wide), lambda a, _: a @ layer.weight)
     if isinstance(layer, nn.Conv2d) and layer.padding_mode == "zeros":
         twin = copy.deepcopy(layer)
         twin.weight, twin.bias = nn.Parameter(layer.weight.abs()), None
-        return Affine(source, layer, twin)
+        how = (layer.stride, layer.padding, layer.dilation, layer.groups)
+        if isinstance(layer.padding, str):
+            return Affine(source, layer, twin)
+
+        def back(a: Tensor, shape: tuple[int, ...]) -> Tensor:
+            found: Tensor = conv2d_input([len(a), *shape], layer.weight, a, *how)  # type: ignore[no-untyped-call]
+            return found
+
+        return Affine(source, layer, twin, back)
     if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d) and layer.running_var is not None:
         assert layer.running_mean is not None
         scale = (layer.running_var + layer.eps).rsqrt()
