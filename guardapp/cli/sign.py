@@ -31,6 +31,11 @@ _MARK = {True: "passed", False: "FAILED", None: "unknown"}
     "--ignore", multiple=True, metavar="PATH", help="A path in the folder to leave out; recorded. Repeatable."
 )
 @click.option("--replace", is_flag=True, help="Replace a signature that is there.")
+@click.option(
+    "--certificates",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Certificates in PEM to go with the signature, that of the key first.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @passphrase_options
 def sign(
@@ -39,6 +44,7 @@ def sign(
     out: Path | None,
     ignore: tuple[str, ...],
     replace: bool,
+    certificates: Path | None,
     as_json: bool,
     passphrase_file: Path | None,
     passphrase_fd: int | None,
@@ -47,15 +53,19 @@ def sign(
 
     Example: guardapp sign release/ --key signer
     """
+    from guardapp.seal.certificates import read_certificates
     from guardapp.seal.signing import sign as make_signature
     from guardapp.vault.rules import check_not_expired
 
     vault = unlocked_vault(passphrase_file, passphrase_fd)
     info = vault.info(key)
     check_not_expired(vault, key)
+    chain = read_certificates(certificates) if certificates is not None else None
     private = vault.private(key)
     with shown_progress() as listener:
-        signature = make_signature(path, private, out, ignore=ignore, replace=replace, progress=Progress(listener))
+        signature = make_signature(
+            path, private, out, ignore=ignore, replace=replace, progress=Progress(listener), certificates=chain
+        )
     vault.audit.append("signed", path.name, key=info.name, fingerprint=info.fingerprint)
     if as_json:
         print_json({"signature": str(signature), "key": info.name, "fingerprint": info.fingerprint})
@@ -72,6 +82,11 @@ def sign(
 @click.option(
     "--signature", type=click.Path(dir_okay=False, path_type=Path), help="The signature (default: model.sig)."
 )
+@click.option(
+    "--certificates",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Certificates in PEM that are trusted to say whose a signing key is.",
+)
 @click.option("--ignore", multiple=True, metavar="PATH", help="A path in the folder to leave out. Repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @passphrase_options
@@ -79,6 +94,7 @@ def verify(
     path: Path,
     key: Path | None,
     signature: Path | None,
+    certificates: Path | None,
     ignore: tuple[str, ...],
     as_json: bool,
     passphrase_file: Path | None,
@@ -92,7 +108,9 @@ def verify(
     from guardapp.vault.provider import key_provider
 
     vault = _vault_if_usable(passphrase_file, passphrase_fd)
-    spec = spec_for(path, vault, signature=signature, key=key)
+    if key is not None and certificates is not None:
+        raise click.UsageError("Give a key or certificates, not both.")
+    spec = spec_for(path, vault, signature=signature, key=key, certificates=certificates)
     spec.ignore = list(ignore)
     needs = spec.keys()
     keys = {need.name: key_provider(vault)(need) for need in needs} if vault else {}

@@ -5,6 +5,8 @@ bundle/
   jobs/01-protect.json    each job's record, without paths
   jobs/01-protect.release.json  the certificate of a de-identified table, as its job signed it
   passport.json           what was done and what it guarantees, for programs
+  bom.cdx.json            the same as a bill of materials, CycloneDX
+  provenance.intoto.json  the same as an in-toto statement with SLSA provenance
   report.html             the same for people
   model.sig               OpenSSF Model Signing, over every file above
 """
@@ -21,9 +23,11 @@ from pydantic import ConfigDict, Field
 
 from guardapp.errors import GuardError, from_os_error
 from guardapp.progress import Progress
+from guardapp.seal import bill_of_materials, provenance
 from guardapp.seal.job_records import JobRecord
 from guardapp.seal.manifest import file_sha256
 from guardapp.seal.passport import Passport, Sealed, assemble
+from guardapp.seal.passport_check import PASSPORT_NAME, derived
 from guardapp.seal.signing import sign, verify
 from guardapp.seal.verify_job import BUNDLE_FOLDER
 from guardapp.spec import JobFolder, KeyNeed, Result, Spec
@@ -69,7 +73,9 @@ def run(spec: BundleSpec, out: Path, progress: Progress) -> BundleResult:
         entry for record in records if record.kind == "seal" for entry in _carry(record, records, bundle, progress)
     ]
     passport = assemble(records, sealed, copies)
-    _write_json(bundle / "passport.json", passport.model_dump(mode="json"))
+    _write_json(bundle / PASSPORT_NAME, passport.model_dump(mode="json"))
+    for name, document in derived(bundle, passport).items():
+        _write_json(bundle / name, document)
     private = progress.key(spec.key)
     public, fingerprint = public_of_private(private)
     write_report(bundle / "report.html", passport, spec.key, fingerprint)
@@ -176,7 +182,8 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _free_name(bundle: Path, name: str, job: str) -> Path:
-    taken = {"passport.json", "report.html", "model.sig", "jobs", *(path.name for path in bundle.iterdir())}
+    ours = {PASSPORT_NAME, bill_of_materials.NAME, provenance.NAME, "report.html", "model.sig", "jobs"}
+    taken = ours | {path.name for path in bundle.iterdir()}
     return bundle / (name if name not in taken else f"{_plain(job)}-{name}")
 
 

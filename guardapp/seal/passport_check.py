@@ -10,9 +10,13 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from guardapp.errors import GuardError
+from guardapp.seal.bill_of_materials import NAME as BILL_NAME
+from guardapp.seal.bill_of_materials import bill_of_materials
 from guardapp.seal.job_records import JobRecord
 from guardapp.seal.manifest import file_sha256
 from guardapp.seal.passport import JobEntry, Passport, Statements, statements
+from guardapp.seal.provenance import NAME as PROVENANCE_NAME
+from guardapp.seal.provenance import provenance
 
 PASSPORT_NAME = "passport.json"
 LARGEST_PASSPORT = 64 << 20
@@ -42,6 +46,18 @@ def check_passport(folder: Path) -> Agreement | None:
     return Agreement(True, f"agrees with {len(passport.jobs)} job records and {len(passport.sealed)} sealed files")
 
 
+def derived(folder: Path, passport: Passport) -> dict[str, dict[str, Any]]:
+    """The passport's facts in the forms that other programs read, by file name.
+
+    folder: the bundle, in which passport.json and the jobs' records lie
+    """
+    records = {job.record: file_sha256(folder / job.record) for job in passport.jobs}
+    return {
+        BILL_NAME: bill_of_materials(passport),
+        PROVENANCE_NAME: provenance(passport, file_sha256(folder / PASSPORT_NAME), records),
+    }
+
+
 def _disagreements(folder: Path, passport: Passport) -> Iterator[str]:
     for sealed in passport.sealed:
         file = folder / sealed.file
@@ -64,6 +80,17 @@ def _disagreements(folder: Path, passport: Passport) -> Iterator[str]:
             yield f"nothing is known of the job {entry.job}"
         else:
             yield from _in_statements(entry, records[entry.job])
+    for name, document in derived(folder, passport).items():
+        # bundles of before these forms have neither
+        if (folder / name).is_file() and not _says(folder / name, document):
+            yield f"{name} says something else than the passport"
+
+
+def _says(path: Path, document: dict[str, Any]) -> bool:
+    try:
+        return path.stat().st_size <= LARGEST_PASSPORT and json.loads(path.read_bytes()) == document
+    except (ValueError, RecursionError):
+        return False
 
 
 def _copy(folder: Path, job: JobEntry) -> JobRecord:

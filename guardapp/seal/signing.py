@@ -19,7 +19,9 @@ from typing import Any, Final, Literal, NamedTuple
 
 from guardapp.errors import GuardError
 from guardapp.progress import Progress
+from guardapp.seal import certificates as certificates_of
 from guardapp.seal.manifest import Difference, Rules, difference, digests, list_files
+from guardapp.vault.signing import ALGORITHMS, algorithm_of
 
 SIGNATURE_NAME: Final = "model.sig"
 LARGEST_SIGNATURE: Final = 64 << 20
@@ -40,6 +42,7 @@ class Verdict(NamedTuple):
     algorithm:   "ECDSA P-256 with SHA-256"; "" unless the signature was checked
     uncovered:   paths that are there and that the signer chose to leave out
     files:       how many files the signature lists
+    public:      the key in PEM, where a certificate says whose it is and `signer` is the certificate's subject
     why:         one sentence
     """
 
@@ -51,6 +54,7 @@ class Verdict(NamedTuple):
     uncovered: tuple[str, ...] = ()
     files: int = 0
     why: str = ""
+    public: str = ""
 
 
 def default_signature(path: Path) -> Path:
@@ -66,12 +70,14 @@ def sign(
     ignore: Iterable[str] = (),
     replace: bool = False,
     progress: Progress | None = None,
+    certificates: bytes | None = None,
 ) -> Path:
     """Sign every file of a folder, or one file; returns the signature's path.
 
     ignore: paths relative to the folder that the signature shall not cover; it lists them.
+    certificates: in PEM, that of the signing key first, to go with the signature
 
-    Raises GuardError `sign.exists`, `sign.key`, `sign.empty`, and what `list_files` raises.
+    Raises GuardError `sign.exists`, `sign.key`, `sign.empty`, `certificates.other-key`, and what `list_files` raises.
     """
     out = out or default_signature(path)
     if out.exists() and not replace:
@@ -93,7 +99,7 @@ def sign(
             next="Choose a folder with files.",
             code="sign.empty",
         )
-    signature = _signer(private_pem).sign(_payload(path, rules, digests(listing, rules, progress)))
+    signature = _signer(private_pem, certificates).sign(_payload(path, rules, digests(listing, rules, progress)))
     waiting = out.with_name(f".{out.name}.{secrets.token_hex(4)}.new")
     try:
         signature.write(waiting)
@@ -110,11 +116,13 @@ def verify(
     *,
     ignore: Iterable[str] = (),
     progress: Progress | None = None,
+    roots: bytes | None = None,
 ) -> Verdict:
     """Check a signature and everything that it covers.
 
     keys:   name to public PEM of the keys that the caller trusts; a signature by any other key is never "genuine"
     ignore: paths that the caller asks to leave out besides those that the signer did
+    roots:  certificates in PEM that the caller trusts to say whose a key is
 
     Raises GuardError `signature.unreadable` (the answer is no), `sign.missing`.
     """
@@ -133,9 +141,13 @@ def verify(
     listing = list_files(path, rules)
     found = difference(signed, digests(listing, rules, progress), rules)
     name, algorithm, fits = _who_signed(bundle, keys)
+    named = certificates_of.certified(bundle, roots) if roots is not None and not fits else None
+    if named is not None:
+        name, fits = named.subject, certificates_of.is_signed(bundle, roots or b"")
+        algorithm = algorithm_of(named.public) if fits else ""
     uncovered = tuple(entry for entry in listing.ignored if entry != inside)
     return _verdict(found, name, algorithm, fits)._replace(
-        key_id=_key_id(bundle), uncovered=uncovered, files=len(signed)
+        key_id=_key_id(bundle), uncovered=uncovered, files=len(signed), public=named.public if named else ""
     )
 
 
@@ -264,7 +276,7 @@ def _payload(path: Path, rules: Rules, found: Mapping[str, str]) -> Any:
     return dsse.Payload(manifest.Manifest(path.absolute().name, items, serialization))
 
 
-def _signer(private_pem: bytes) -> Any:
+def _signer(private_pem: bytes, certificates: bytes | None = None) -> Any:
     """`model_signing`'s signer with a key from memory: its own constructor reads the key from a file."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -274,7 +286,7 @@ def _signer(private_pem: bytes) -> Any:
         key = serialization.load_pem_private_key(private_pem, password=None)
     except (ValueError, TypeError):
         key = None
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name not in _ALGORITHMS:
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name not in ALGORITHMS:
         raise GuardError(
             what="This key cannot sign",
             why="it is not an elliptic-curve key on P-256, P-384 or P-521",
@@ -282,18 +294,14 @@ def _signer(private_pem: bytes) -> Any:
             code="sign.key",
         )
 
+    if certificates is not None:
+        return certificates_of.signer(key, certificates)
+
     class Signer(ec_key.Signer):  # type: ignore[misc]
         def __init__(self) -> None:
             self._private_key = key
 
     return Signer()
-
-
-_ALGORITHMS: Final = {
-    "secp256r1": "ECDSA P-256 with SHA-256",
-    "secp384r1": "ECDSA P-384 with SHA-384",
-    "secp521r1": "ECDSA P-521 with SHA-512",
-}
 
 
 def _verifier(public_pem: str) -> Any:
@@ -306,12 +314,12 @@ def _verifier(public_pem: str) -> Any:
         key = serialization.load_pem_public_key(public_pem.encode())
     except ValueError:
         return None
-    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in _ALGORITHMS:
+    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in ALGORITHMS:
         return None
     curve = key.curve.name
 
     class Verifier(ec_key.Verifier):  # type: ignore[misc]
-        algorithm = _ALGORITHMS[curve]
+        algorithm = ALGORITHMS[curve]
 
         def __init__(self) -> None:
             self._public_key = key

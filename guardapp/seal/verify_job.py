@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from guardapp.errors import GuardError
 from guardapp.progress import Progress
+from guardapp.seal.certificates import read_certificates
 from guardapp.seal.signing import SIGNATURE_NAME, Verdict, verify
 from guardapp.seal.tensor_line import TensorLine
 from guardapp.spec import InputPath, KeyNeed, Result, Spec
@@ -37,6 +38,9 @@ class VerifySpec(Spec, kind="verify"):
     path: InputPath = Field(description="Folder or file to verify. It is only read.")
     signature: InputPath | None = Field(None, description="The signature; by default model.sig in or beside it.")
     key: InputPath | None = Field(None, description="Public key in PEM to check with, instead of the vault's keys.")
+    certificates: InputPath | None = Field(
+        None, description="Certificates in PEM that are trusted to say whose a signing key is."
+    )
     signers: list[str] = Field([], description="Vault keys that are trusted as signers.")
     openers: list[str] = Field([], description="Vault keys to open sealed files with.")
     ignore: list[str] = Field([], description="Paths in the folder to leave out besides those the signer left out.")
@@ -77,9 +81,17 @@ class VerifyResult(Result):
     tensors: list[TensorLine] = []
 
 
-def spec_for(path: Path, vault: Vault | None, *, signature: Path | None = None, key: Path | None = None) -> VerifySpec:
+def spec_for(
+    path: Path,
+    vault: Vault | None,
+    *,
+    signature: Path | None = None,
+    key: Path | None = None,
+    certificates: Path | None = None,
+) -> VerifySpec:
     """What a person means by “verify this”: all signing keys of the vault, and all keys that may open what is sealed.
 
+    key, certificates: who is trusted instead of the vault's keys
     From a locked vault only public keys are taken. The folder of a finished bundle job stands for the bundle in it.
     """
     inner = path / BUNDLE_FOLDER
@@ -91,7 +103,8 @@ def spec_for(path: Path, vault: Vault | None, *, signature: Path | None = None, 
         path=path,
         signature=signature,
         key=key,
-        signers=[] if key else [info.name for info in own if info.type == "signing"],
+        certificates=certificates,
+        signers=[] if key or certificates else [info.name for info in own if info.type == "signing"],
         openers=[info.name for info in usable if info.has_private and info.type in kinds.OPENING_TYPES],
     )
 
@@ -116,9 +129,10 @@ def examine(spec: VerifySpec, progress: Progress) -> VerifyResult:
     from guardapp.seal.passport_check import check_passport
 
     trusted = _trusted(spec, progress)
-    verdict = verify(spec.path, spec.signature, trusted, ignore=spec.ignore, progress=progress)
+    roots = read_certificates(spec.certificates) if spec.certificates is not None else None
+    verdict = verify(spec.path, spec.signature, trusted, ignore=spec.ignore, progress=progress, roots=roots)
     inside = look_inside(spec.path, _identities(spec, progress), progress)
-    fingerprint = _fingerprint(trusted[verdict.signer]) if verdict.signer else ""
+    fingerprint = _fingerprint(verdict.public or trusted[verdict.signer]) if verdict.signer else ""
     checks = [*_signature_checks(verdict, spec, fingerprint), *_inside_checks(inside)]
     passport = check_passport(spec.path)
     if passport is not None:
@@ -200,9 +214,15 @@ def _signature_checks(verdict: Verdict, spec: VerifySpec, fingerprint: str) -> l
         sentence = f"the signer left out, so anything may be in: {_names(verdict.uncovered)}"
         checks.append(Check(name="Left out", ok=None, sentence=sentence))
     if not verdict.signer:
-        vault = "unknown: none of your vault's signing keys"
-        sentence = vault if spec.key is None else "unknown: not the key that you gave"
+        sentence = "unknown: none of your vault's signing keys"
+        if spec.certificates is not None:
+            sentence = "unknown: no chain leads to the certificates that you gave"
+        elif spec.key is not None:
+            sentence = "unknown: not the key that you gave"
         checks.append(Check(name="Signer", ok=False, sentence=sentence))
+    elif verdict.public:
+        sentence = f"the certificates that you gave say that this key is {verdict.signer}'s"
+        checks.append(Check(name="Signer", ok=True, sentence=sentence))
     elif spec.key is None:
         checks.append(Check(name="Signer", ok=True, sentence=f"this key is in your vault as {verdict.signer}"))
     else:

@@ -61,6 +61,7 @@ def test_a_whole_chain_becomes_a_bundle_that_verifies(tmp_path: Path, vault: Vau
     assert (result.jobs, result.sealed_files, result.chained) == (4, 1, True)
     folder = tmp_path / "out" / "bundle"
     assert sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()) == [
+        "bom.cdx.json",
         "jobs/01-protect.json",
         "jobs/02-model.json",
         "jobs/03-attack.json",
@@ -68,6 +69,7 @@ def test_a_whole_chain_becomes_a_bundle_that_verifies(tmp_path: Path, vault: Vau
         "model.sealed",
         "model.sig",
         "passport.json",
+        "provenance.intoto.json",
         "report.html",
     ]
     seen = verified(folder, vault)
