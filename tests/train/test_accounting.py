@@ -158,3 +158,14 @@ def test_no_two_rows_in_a_plane_are_told_apart_better_than_the_bound_for_replaci
     pld = step_loss_distribution(Mechanism(noise, rate), replacing=True, interval=1e-2)
     bound = pld.get_delta_for_epsilon(value)
     assert delta <= float(bound) + 1e-5  # the sum over squares is that coarse
+
+
+@pytest.mark.parametrize(("noise", "rate", "steps"), [(1.0, 0.01, 600), (3.0, 0.08, 200)])
+def test_what_is_shown_at_every_block_is_at_most_1_percent_above_a_ten_times_finer_grid(
+    noise: float, rate: float, steps: int
+) -> None:
+    mechanism, ends = Mechanism(noise, rate), block_ends(steps)[9::20]
+    shown = curve(mechanism, ends, DELTA)
+    finer = curve(mechanism, ends, DELTA, interval=1e-4)
+    for coarse, fine in zip(shown, finer, strict=True):
+        assert fine * (1 - 1e-6) <= coarse <= fine * 1.01

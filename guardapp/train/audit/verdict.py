@@ -13,7 +13,7 @@ from guardapp.train.audit.bounds import LEVEL, Tradeoff, epsilon_bound, refuted
 WIDEST = 16.0
 """The guesses may rule out no noise up to the claimed one times this: then they prove nothing."""
 
-LEAST_NOISE = 0.25
+LEAST_NOISE = 0.5
 ACCOUNTANT_ROUNDS_UP = 1.01
 """By at most this factor the accountant's ε is above the truth; a lower bound is divided by it."""
 

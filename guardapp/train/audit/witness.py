@@ -3,7 +3,7 @@
 A canary's label is, in every step, the class that the model finds least likely, so that its gradient always fills the
 clipping norm. That depends on released weights alone, never on whether the canary is in the data. What a step
 released is then explained by the canaries' own clipped gradients, by ridge regression, and a canary's score is the sum
-of its coefficients. Any score is allowed; this one is the best linear guess where the noise is as claimed.
+of its coefficients. Any score is allowed; this one is the best linear guess of what was in a step.
 """
 
 from __future__ import annotations
@@ -62,7 +62,14 @@ class Witness:
         flat = torch.cat([one.flatten() for one in released]) * self._plan.divisor
         chunk, whole = max(1, CHUNK_NUMBERS // size), size * len(self._canaries) <= MOST_NUMBERS
         found, kept = [], []
-        for x, y in zip(torch.split(self._canaries, chunk), torch.split(self._labels, chunk), strict=True):
+        present = torch.unique(self._labels)
+        blank = torch.zeros_like(self._canaries[:1]).expand(len(present), *self._canaries.shape[1:])
+        rows, labels = (
+            (self._canaries, self._labels)
+            if not whole
+            else (torch.cat([self._canaries, blank]), torch.cat([self._labels, present]))
+        )
+        for x, y in zip(torch.split(rows, chunk), torch.split(labels, chunk), strict=True):
             gradients = vmap(grad(loss), in_dims=(None, 0, 0))(weights, x, y)
             each = torch.cat([gradients[name].flatten(1) for name in weights], 1).nan_to_num()
             each *= (self._plan.clip / each.norm(dim=1, keepdim=True).clamp_min(1e-12)).clamp(max=1.0)
@@ -76,21 +83,31 @@ class Witness:
     def _apart(self, gradients: Tensor, released: Tensor) -> Tensor:
         """How much of each canary was in the step, when all of them explain what was released together.
 
-        What canaries of one label have in common they share with private rows, so it says nothing and is taken out.
-        Before the step is seen, a canary's coefficient has mean rate/2 and about that variance; the noise has the
-        claimed deviation σ·C in every direction.
+        gradients: of the canaries, then of a blank row with each label. What canaries of one label have in common, and
+        what a blank row has, private rows have too: it says nothing and is taken out.
+        Before the step is seen, a canary's coefficient has mean rate/2 and about that variance. The variance of the
+        noise is taken from what no canary explains: with less noise than claimed, more can be told apart.
         """
         share = self._plan.rate / 2
+        gradients, blank = gradients[: len(self._canaries)], gradients[len(self._canaries) :]
         common = torch.stack([gradients[self._labels == label].mean(0) for label in torch.unique(self._labels)])
-        basis = torch.linalg.qr(common.T)[0]
+        basis = torch.linalg.qr(torch.cat([common, blank]).T)[0]
         gradients = gradients - (gradients @ basis) @ basis.T
         products = gradients @ released
         overlaps = gradients @ gradients.T
-        variance = (self._plan.mechanism.gradient_noise * self._plan.clip) ** 2
         expected = share * overlaps.sum(1)
-        overlaps.diagonal().add_(variance / share)
+        tiny = 1e-9 * overlaps.diagonal().mean() + 1e-30
+        explained = torch.linalg.solve(overlaps + tiny * torch.eye(len(overlaps), device=overlaps.device), products)
+        beside = released - basis @ (basis.T @ released) - gradients.T @ explained
+        freedom = len(released) - len(overlaps) - basis.shape[1]
+        variance = float(beside.square().sum()) / freedom if freedom > 0 else self._claimed_variance
+        overlaps.diagonal().add_(variance / share + tiny)
         alone: Tensor = torch.linalg.solve(overlaps, products - expected)
         return alone
+
+    @property
+    def _claimed_variance(self) -> float:
+        return (self._plan.mechanism.gradient_noise * self._plan.clip) ** 2
 
     def right(self, guesses: int) -> int:
         """How many of `guesses` guesses are right: the upper half of them “in”, the lower half “out”."""

@@ -28,6 +28,7 @@ from guardapp.train.method import Method
 from guardapp.train.noise import GRID_BITS
 from guardapp.train.plan import Plan
 from guardapp.vault.ledger import Ledger
+from tests.train.audit.wide_table import rehearsal
 from tests.train.models_for_clipping import Twice, one_by_one
 
 Z = 5.0
@@ -315,6 +316,12 @@ def what_is_kept_holds_no_secret(folder: Path) -> None:
     assert kept <= allowed | {"run", "dataset", "spec", "plan"}, f"more is kept than is needed: {kept - allowed}"
 
 
+def an_audit_does_not_refute_the_claim(folder: Path) -> None:
+    found = train(folder, rehearsal(folder), "out", Silent())["audit"]
+    assert isinstance(found, dict)
+    assert found["passed"], f"ε is at least {found['epsilon_at_least']}, and {found['claimed']} is claimed"
+
+
 Check = Callable[[Path], None]
 CHECKS: dict[str, Check] = {
     check.__name__: check
@@ -325,5 +332,6 @@ CHECKS: dict[str, Check] = {
         sums_are_those_of_the_definition, layers_that_mix_rows_are_refused, epsilon_is_not_below_that_of_one_exact_step,
         shares_of_the_noise_add_up, nothing_shown_depends_on_the_number_of_rows,
         every_step_is_charged_before_it_is_taken, a_spent_budget_stops_a_run, what_is_kept_holds_no_secret,
+        an_audit_does_not_refute_the_claim,
     )
 }  # fmt: skip

@@ -325,3 +325,16 @@ def the_seed_is_stored(patch: Patch) -> None:
         original(folder, saved._replace(tensors={**saved.tensors, "seed": torch.tensor(7)}))
 
     around(patch, session, "write_state", with_seed)
+
+
+# --- what only shows from the whole: the audit ------------------------------------------------------------------------
+@fault("an_audit_does_not_refute_the_claim")
+def no_noise_at_all(patch: Patch) -> None:
+    patch.setattr(PrivateRandom, "gaussians", lambda self, count: np.zeros(count))
+
+
+@fault("an_audit_does_not_refute_the_claim")
+def gradients_that_are_not_clipped(patch: Patch) -> None:
+    around(
+        patch, Clipper, "sum", lambda original, self, *given, **named: original(self, *given, **{**named, "clip": 1e6})
+    )
