@@ -94,4 +94,4 @@ def _point(point: StrengthRecord) -> dict[str, Any]:
 
 
 def norm_name(norm: Norm) -> str:
-    return {"linf": "L∞", "l2": "L2"}[norm]
+    return {"linf": "L∞", "l2": "L2", "l1": "L1", "l0": "L0"}[norm]
