@@ -8,6 +8,7 @@ from guardapp.robust.evaluator import StrengthRecord
 from guardapp.robust.flags import Flag, percent
 from guardapp.robust.intervals import Share
 from guardapp.robust.pictures import Pair
+from guardapp.robust.smallest import Smallest
 from guardapp.robust.threat import Norm
 
 
@@ -23,6 +24,7 @@ class Findings(NamedTuple):
     """Everything that was measured.
 
     unit:  what an example is called: "images" or "rows"
+    smallest: the smallest change found for each example, None where it was not looked for
     facts: how it was measured: model, data, budget, seed, device, threads, versions
     """
 
@@ -35,6 +37,7 @@ class Findings(NamedTuple):
     worst: list[Pair]
     cpu_seconds: float
     facts: dict[str, Any]
+    smallest: Smallest | None = None
 
     @property
     def red(self) -> list[Flag]:
@@ -65,6 +68,7 @@ class Findings(NamedTuple):
             "clean_accuracy": self.clean.value,
             "clean_interval": [self.clean.low, self.clean.high],
             "curve": [_point(point) for point in self.curve],
+            "smallest": _smallest(self.smallest),
             "damage": [
                 {"kind": damage.kind, "level": damage.level, "accuracy": damage.right.value}
                 | {"low": damage.right.low, "high": damage.right.high}
@@ -91,6 +95,14 @@ def _point(point: StrengthRecord) -> dict[str, Any]:
         "unconfirmed": point.unconfirmed,
         "passes": [attack._asdict() for attack in point.passes],
     }
+
+
+def _smallest(found: Smallest | None) -> list[dict[str, float]] | None:
+    """The curve of the smallest changes, a point at each strength where it falls."""
+    if found is None:
+        return None
+    shares = zip(found.steps, found.robust(found.steps), strict=True)
+    return [{"strength": at, "robust_accuracy": s.value, "low": s.low, "high": s.high} for at, s in shares]
 
 
 def norm_name(norm: Norm) -> str:

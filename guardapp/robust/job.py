@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -40,6 +40,8 @@ class ModelSource(Part):
 class CheckSpec(Spec, kind="check"):
     """Attack a model within bounds, and say how far the result can be trusted."""
 
+    resumable: ClassVar[bool] = True
+
     model: ModelSource
     data: DataSpec = Field(description="Labelled examples that the model was not trained on.")
     norm: Literal["linf", "l2", "l1", "l0"] = Field("linf", description="How the attacker's change is measured.")
@@ -51,6 +53,9 @@ class CheckSpec(Spec, kind="check"):
         "for l0 a count of values or pixels.",
     )
     budget: Literal["quick", "standard", "reference"] = Field("standard", description="How long the attacks search.")
+    refine: int = Field(
+        3, ge=0, le=10, description="Times that the gap below the strength that broke an example is halved."
+    )
     change: Literal["numbers", "all"] = Field(
         "numbers", description="Which columns of a table an attacker may change; images may always change everywhere."
     )

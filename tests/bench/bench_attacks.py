@@ -110,7 +110,9 @@ def table(rows: list[dict[str, Any]]) -> str:
             ratio = f"{ratios[-1]:.2f}"
         cells = " | ".join(cell(row.get(kind)) for kind in kinds)
         norm = {"linf": "L∞", "l2": "L2", "l1": "L1"}[row["norm"]]
-        lines.append(f"| {row['model']} | {norm} {row['epsilon']:g} | {row['clean'] / EXAMPLES:.1%} | {cells} | {ratio} |")
+        lines.append(
+            f"| {row['model']} | {norm} {row['epsilon']:g} | {row['clean'] / EXAMPLES:.1%} | {cells} | {ratio} |"
+        )
     if ratios:
         lines.append(
             f"\n{len({row['model'] for row in rows})} models, {len(ratios)} points. `standard` minus AutoAttack: at most "
