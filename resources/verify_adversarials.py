@@ -74,7 +74,7 @@ def average(x, side=4):
 def scores(x, weights, described):
     """Scores (n, classes), or None for a kind of model that is not written out here."""
     options = described["options"]
-    if described["architecture"] not in ("logistic", "mlp", "cnn") or options.get("numbers") and options.get("knots"):
+    if described["architecture"] not in ("logistic", "mlp", "cnn") or (options.get("numbers") and options.get("knots")):
         return None
     found = layers(weights)
     x = (x - options.get("mean", 0.5)) / options.get("scale", 0.5)
@@ -128,7 +128,7 @@ def main(folder, model=None):
         arrays = dict(file)
     described = json.loads((Path(folder) / "adversarials.json").read_text(encoding="utf-8"))
     count, found, asked = problems(arrays, described, read_weights(model) if model else None)
-    print(json.dumps({"examples": count, "model_asked": asked, "problems": found}))
+    sys.stdout.write(json.dumps({"examples": count, "model_asked": asked, "problems": found}) + "\n")
     return 1 if found else 0
 
 

@@ -182,7 +182,7 @@ class Evaluator:
         return int(holds.sum())
 
     def holds(self, rows: Tensor, points: Tensor, strength: float) -> Tensor:
-        """(rows,) bool: whether each proposal keeps its distance and range and fools the model when looked at afresh."""
+        """(rows,) bool: whether each proposal keeps distance and range and fools the model when seen afresh."""
         threat = Threat(self.norm, strength, self.mutable)
         # the other half of the batch is examples as they are, so a model that mixes its batch cannot repeat itself
         answers = self.victim.predictions(torch.cat([points, self.x[rows]]))[: len(rows)]

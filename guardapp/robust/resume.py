@@ -1,4 +1,4 @@
-"""A check that was paused or killed goes on behind the last strength that it had finished, and ends bit for bit the same.
+"""A check that was paused or killed goes on behind the last strength that it finished and ends bit for bit the same.
 
 What follows a finished strength depends on the state kept here and on nothing else: random numbers are drawn anew for
 each pass, and the batch and the threads are those chosen before, because both decide how sums are rounded.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import torch
@@ -54,7 +53,7 @@ class Kept:
             "curve": json.dumps(curve),
         }
         save_file({name: part.contiguous() for name, part in evaluator.state().items()}, fresh, header)
-        os.replace(fresh, self.path)
+        fresh.replace(self.path)
 
     def restore(self, evaluator: Evaluator) -> list[StrengthRecord]:
         """Put the evaluator where it was; returns the strengths that are done."""
@@ -62,7 +61,7 @@ class Kept:
         if not found or self.path is None:
             return []
         with safe_open(self.path, "pt") as file:
-            evaluator.set_state({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+            evaluator.set_state({name: file.get_tensor(name) for name in file.keys()})
         return [_record(fields) for fields in json.loads(found["curve"])]
 
     def _header(self) -> dict[str, str] | None:

@@ -63,7 +63,8 @@ def check_itself(evaluator: Evaluator, strengths: list[float]) -> SelfChecks:
 def largest(norm: Norm, x: Tensor) -> float:
     """A strength at which every point of the range can be reached from every example."""
     features = float(x[0].numel())
-    return {"linf": 1.0, "l2": features**0.5, "l1": features * 1.0001, "l0": features}[norm]
+    reach: dict[Norm, float] = {"linf": 1.0, "l2": features**0.5, "l1": features * 1.0001, "l0": features}
+    return reach[norm]
 
 
 def _differ(one: Tensor, other: Tensor, tolerance: float) -> float:

@@ -42,7 +42,7 @@ class Smallest(NamedTuple):
     def steps(self) -> list[float]:
         """The strengths at which the curve falls, rising."""
         finite = self.strength[(self.strength > 0) & (self.strength < UNBROKEN)]
-        return [float(value) for value in finite.unique()]
+        return sorted(set(finite.tolist()))
 
 
 def bisect(
@@ -62,7 +62,7 @@ def bisect(
         if evaluator.norm == "l0":
             middle = middle.floor()
         wanted = active & (middle > low) & (middle < high)
-        targets = [float(value) for value in middle[wanted].unique()]
+        targets = sorted(set(middle[wanted].tolist()))
         for done, target in enumerate(targets):
             rows = (wanted & (middle == target)).nonzero().squeeze(1)
             found, holds = _attack(evaluator, rows, points[rows], target)

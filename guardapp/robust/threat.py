@@ -89,7 +89,7 @@ class Threat:
 
 
 def onto_l1_ball(change: Tensor, low: Tensor, high: Tensor, epsilon: float) -> Tensor:
-    """The point nearest to `change` with Σ|d| ≤ ε and low ≤ d ≤ high (low ≤ 0 ≤ high): soft thresholding, then clamping.
+    """The point nearest to `change` with Σ|d| ≤ ε and low ≤ d ≤ high (low ≤ 0 ≤ high): soft threshold, then clamp.
 
     Ball and range are met together, because one after the other stops short of corners (Croce & Hein 2021, section 2).
     The threshold is bisected, and its side that keeps the bound is taken.

@@ -2,8 +2,8 @@
 
     python -m tests.bench.bench_attacks ZOO-FOLDER RESULTS.jsonl --peers FOLDER --peers FOLDER [--only TEXT] [--ours]
 
-The peers are folders on the search path that hold the packages `autoattack`, `torchattacks`, `foolbox`; what is missing is
-left out. Each line of the results is one model at one strength; lines that are there already are not measured again,
+The peers are folders on the search path that hold the packages `autoattack`, `torchattacks`, `foolbox`; what is missing
+is left out. Each line of the results is one model at one strength; lines that are there already are not measured again,
 so the run can be stopped and continued. --ours measures our side alone, again. `--table` prints the Markdown.
 CPU-seconds of this process, one thread.
 """
@@ -98,7 +98,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
     kinds = ["quick", "standard", "official", "torchattacks", "foolbox"]
     lines = [
-        "| model | norm, ε | clean | quick | standard | AutoAttack | torchattacks APGD-100 | Foolbox PGD-100 | × AutoAttack |",
+        "| model | norm, ε | clean | quick | standard | AutoAttack | torchattacks | Foolbox PGD | × AutoAttack |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     ratios, above = [], []
@@ -115,9 +115,9 @@ def table(rows: list[dict[str, Any]]) -> str:
         )
     if ratios:
         lines.append(
-            f"\n{len({row['model'] for row in rows})} models, {len(ratios)} points. `standard` minus AutoAttack: at most "
-            f"{max(above):+.1f}, at least {min(above):+.1f} points. CPU time: median {statistics.median(ratios):.3f} of "
-            f"AutoAttack's, at most {max(ratios):.2f}."
+            f"\n{len({row['model'] for row in rows})} models, {len(ratios)} points. `standard` minus "
+            f"AutoAttack: at most {max(above):+.1f}, at least {min(above):+.1f} points. "
+            f"CPU time: median {statistics.median(ratios):.3f} of AutoAttack's, at most {max(ratios):.2f}."
         )
     return "\n".join(lines)
 
