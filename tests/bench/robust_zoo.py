@@ -1,7 +1,7 @@
 """Small models to attack: many shapes, trainings and class counts, made within minutes, kept in a folder.
 
-Data: MNIST halved to 14×14, the digits that come with guardapp, coloured blobs on noise (like small photographs
-in shape, not in content), and rows of twelve numbers from a mixture of Gaussians. The last two are drawn, not collected.
+Data: MNIST halved to 14×14, the digits that come with guardapp, coloured blobs on noise (like photographs in
+shape, not in content), and rows of twelve numbers from a mixture of Gaussians. The last two are drawn, not collected.
 """
 
 from __future__ import annotations
