@@ -7,26 +7,27 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from guardapp.errors import GuardError
 from guardapp.formats.device import choose_device, choose_threads
-from guardapp.progress import Progress
+from guardapp.progress import Paused, Progress
 from guardapp.robust import losses
 from guardapp.robust.beyond import go_beyond
 from guardapp.robust.cascade import passes
 from guardapp.robust.certify.accuracy import Certified, certify
 from guardapp.robust.constrained import write_rows
-from guardapp.robust.evaluator import UNBROKEN, Evaluator, StrengthRecord
+from guardapp.robust.evaluator import Evaluator, StrengthRecord
+from guardapp.robust.export import describe_adversarials, write_adversarials
 from guardapp.robust.findings import Findings
 from guardapp.robust.flags import Measured, judge
 from guardapp.robust.intervals import share
 from guardapp.robust.pictures import write_worst
 from guardapp.robust.report import write_report
+from guardapp.robust.resume import Kept, identity
 from guardapp.robust.selfchecks import check_itself
+from guardapp.robust.smallest import bisect
 from guardapp.robust.stress import Damage, gaussian_noise, missing_values, right_share
 from guardapp.robust.subject import Subject, load
 from guardapp.robust.victim import Victim
@@ -46,11 +47,16 @@ def check(spec: CheckSpec, out: Path, progress: Progress) -> Findings:
         subject.model.module,
         len(subject.data.classes),
         device=choose_device(progress.device if spec.device == "auto" else spec.device),
-        checkpoint=progress.checkpoint,
+        checkpoint=lambda: stop_or_pause(progress),
     )
     victim.refuse_if_unfit(subject.x)
     with progress.stage("Measuring the computer's speed"):
-        threads = settle(victim, subject.x, subject.y)
+        kept = Kept(progress.resume_folder, identity(spec, subject.data.fingerprint, victim.model.state_dict()))
+        if before := kept.settled():
+            victim.batch, threads = before
+            torch.set_num_threads(threads)
+        else:
+            threads = settle(victim, subject.x, subject.y)
     evaluator = Evaluator(victim, subject.x, subject.y, spec.norm, mutable=subject.mutable, seed=spec.seed)
     if not evaluator.clean.right:
         raise GuardError(
@@ -60,7 +66,9 @@ def check(spec: CheckSpec, out: Path, progress: Progress) -> Findings:
             "check.all-wrong",
         )
     progress.metric("robust_accuracy", 0.0, evaluator.clean.value)
-    curve = attack(spec, evaluator, progress)
+    curve = attack(spec, evaluator, progress, kept, threads)
+    with progress.stage("Looking for the smallest changes", total=1.0) as stage:
+        smallest = bisect(evaluator, spec.strengths, spec.refine, stage.reach)
     certified = prove(spec, subject, progress)
     damage = stress(spec, subject, victim, progress)
     beyond = go_beyond(spec, subject, victim, progress)
@@ -82,6 +90,7 @@ def check(spec: CheckSpec, out: Path, progress: Progress) -> Findings:
             worst=write_worst(evaluator, spec.strengths, list(subject.data.classes), index, out),
             cpu_seconds=time.process_time() - started,
             facts=facts(spec, subject, victim, threads),
+            smallest=smallest,
             certified=certified,
             beyond=beyond,
         )
@@ -107,16 +116,27 @@ def settle(victim: Victim, x: Tensor, y: Tensor) -> int:
     return choose_threads(lambda: victim.scores_and_gradient(part, labels, labels, losses.margin))
 
 
-def attack(spec: CheckSpec, evaluator: Evaluator, progress: Progress) -> list[StrengthRecord]:
+def stop_or_pause(progress: Progress) -> None:
+    """A pause needs no saving: each strength is saved when it is done, and the rest of one is computed again."""
+    progress.checkpoint()
+    if progress.resume_folder is not None and progress.pause_wanted:
+        raise Paused
+
+
+def attack(spec: CheckSpec, evaluator: Evaluator, progress: Progress, kept: Kept, threads: int) -> list[StrengthRecord]:
     plan = passes(spec.budget, evaluator.clean_scores.shape[1])
-    curve = []
-    for strength in spec.strengths:
+    curve = kept.restore(evaluator)
+    for done in curve:
+        progress.metric("robust_accuracy", done.strength, done.robust.value)
+        progress.metric("single_step_accuracy", done.strength, done.single_step.value)
+    for strength in spec.strengths[len(curve) :]:
         with progress.stage(f"Attacking at {strength:g}", total=1.0) as stage:
             record = evaluator.attack(strength, plan, stage.reach)
             evaluator.sharpen(strength)
         progress.metric("robust_accuracy", strength, record.robust.value)
         progress.metric("single_step_accuracy", strength, record.single_step.value)
         curve.append(record)
+        kept.save(evaluator, curve, threads)
     return curve
 
 
@@ -180,7 +200,9 @@ def write(
 ) -> None:
     found = out / "report.json"
     found.write_text(json.dumps(findings.as_json(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    write_adversarials(evaluator, subject.data.index, out / "adversarials.npz")
+    assert findings.smallest is not None
+    write_adversarials(evaluator, findings.smallest, subject.data.index, out / "adversarials.npz")
+    describe_adversarials(spec, subject, out / "adversarials.json")
     write_report(findings, spec.model_dump(mode="json", exclude_defaults=True), out)
     if findings.beyond.rows is not None:
         lines, rules = write_rows(findings.beyond.rows, out)
@@ -191,20 +213,3 @@ def write(
     progress.artifact("adversarials", out / "adversarials.npz")
     if findings.worst:
         progress.artifact("worst", out / "worst")
-
-
-def write_adversarials(evaluator: Evaluator, index: NDArray[np.int64], path: Path) -> None:
-    """Every confirmed adversarial, with all that an outsider needs to check it.
-
-    index: (n,) the example's number in its source; x, x_adv: (n, *example) float32 in 0…1; y: (n,) the right class;
-    strength: (n,) float64, the bound that x_adv keeps
-    """
-    broken = ((evaluator.broken_at > 0) & (evaluator.broken_at < UNBROKEN)).numpy()
-    np.savez_compressed(
-        path,
-        index=index[broken],
-        x=evaluator.x.numpy()[broken],
-        x_adv=evaluator.adversarials.numpy()[broken],
-        y=evaluator.y.numpy()[broken],
-        strength=evaluator.broken_at.double().numpy()[broken],
-    )

@@ -72,6 +72,13 @@ class Evaluator:
         self.adversarials = x.clone()
         self._best = x.clone()
 
+    def state(self) -> dict[str, Tensor]:
+        """All that a finished strength leaves for the next."""
+        return {"broken_at": self.broken_at, "adversarials": self.adversarials, "best": self._best}
+
+    def set_state(self, state: dict[str, Tensor]) -> None:
+        self.broken_at, self.adversarials, self._best = state["broken_at"], state["adversarials"], state["best"]
+
     @property
     def clean(self) -> Share:
         return share(int((self.broken_at > 0).sum()), len(self.x))
@@ -115,7 +122,7 @@ class Evaluator:
             self.victim, x, y, start, self.threat(strength), losses.margin, steps, until_broken=False
         ).point.cpu()
         before = self._margin_of_mistake(rows)
-        better = self._holds(rows, point, strength) & (self._margins(point, rows) > before)
+        better = self.holds(rows, point, strength) & (self._margins(point, rows) > before)
         self.adversarials[rows[better]] = point[better]
 
     def _margin_of_mistake(self, rows: Tensor) -> Tensor:
@@ -169,12 +176,13 @@ class Evaluator:
         """Take the adversarials that hold when looked at afresh; returns how many."""
         if not len(rows):
             return 0
-        holds = self._holds(rows, points, strength)
+        holds = self.holds(rows, points, strength)
         self.broken_at[rows[holds]] = strength
         self.adversarials[rows[holds]] = points[holds]
         return int(holds.sum())
 
-    def _holds(self, rows: Tensor, points: Tensor, strength: float) -> Tensor:
+    def holds(self, rows: Tensor, points: Tensor, strength: float) -> Tensor:
+        """(rows,) bool: whether each proposal keeps distance and range and fools the model when seen afresh."""
         threat = Threat(self.norm, strength, self.mutable)
         # the other half of the batch is examples as they are, so a model that mixes its batch cannot repeat itself
         answers = self.victim.predictions(torch.cat([points, self.x[rows]]))[: len(rows)]
@@ -190,7 +198,7 @@ class Evaluator:
             proposed = attacked.broken.cpu()
             rows, points = batch[proposed], attacked.point.cpu()[proposed]
             if len(rows):
-                holds = self._holds(rows, points, strength)
+                holds = self.holds(rows, points, strength)
                 unconfirmed += int((~holds).sum())
                 found |= {int(row): point for row, point in zip(rows[holds], points[holds], strict=True)}
         return found, unconfirmed

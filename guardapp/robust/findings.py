@@ -10,6 +10,7 @@ from guardapp.robust.evaluator import StrengthRecord
 from guardapp.robust.flag import Flag, percent
 from guardapp.robust.intervals import Share, share
 from guardapp.robust.pictures import Pair
+from guardapp.robust.smallest import Smallest
 from guardapp.robust.stress import Damage
 from guardapp.robust.threat import Norm
 
@@ -18,6 +19,7 @@ class Findings(NamedTuple):
     """Everything that was measured.
 
     unit:  what an example is called: "images" or "rows"
+    smallest: the smallest change found for each example, None where it was not looked for
     facts: how it was measured: model, data, budget, seed, device, threads, versions
     certified: None where no bound was wanted
     beyond: what was tried beyond the norm
@@ -32,6 +34,7 @@ class Findings(NamedTuple):
     worst: list[Pair]
     cpu_seconds: float
     facts: dict[str, Any]
+    smallest: Smallest | None = None
     beyond: Beyond = Beyond()
     certified: Certified | None = None
 
@@ -71,6 +74,7 @@ class Findings(NamedTuple):
             "clean_interval": [self.clean.low, self.clean.high],
             "curve": [_point(point, self.proved(point.strength)) for point in self.curve],
             "certified_unavailable": None if self.certified is None else self.certified.unavailable or None,
+            "smallest": _smallest(self.smallest),
             "damage": [
                 {"kind": damage.kind, "level": damage.level, "accuracy": damage.right.value}
                 | {"low": damage.right.low, "high": damage.right.high}
@@ -100,5 +104,13 @@ def _point(point: StrengthRecord, proved: Share | None) -> dict[str, Any]:
     }
 
 
+def _smallest(found: Smallest | None) -> list[dict[str, float]] | None:
+    """The curve of the smallest changes, a point at each strength where it falls."""
+    if found is None:
+        return None
+    shares = zip(found.steps, found.robust(found.steps), strict=True)
+    return [{"strength": at, "robust_accuracy": s.value, "low": s.low, "high": s.high} for at, s in shares]
+
+
 def norm_name(norm: Norm) -> str:
-    return {"linf": "L∞", "l2": "L2"}[norm]
+    return {"linf": "L∞", "l2": "L2", "l1": "L1", "l0": "L0"}[norm]

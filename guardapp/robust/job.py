@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -44,18 +44,24 @@ class ModelSource(Part):
 class CheckSpec(Spec, kind="check"):
     """Attack a model within bounds, and say how far the result can be trusted."""
 
+    resumable: ClassVar[bool] = True
+
     model: ModelSource
     data: DataSpec = Field(description="Labelled examples that the model was not trained on.")
-    norm: Literal["linf", "l2"] = Field("linf", description="How the attacker's change is measured.")
+    norm: Literal["linf", "l2", "l1", "l0"] = Field("linf", description="How the attacker's change is measured.")
     strengths: list[float] = Field(
         [0.02, 0.05, 0.1],
         min_length=1,
         max_length=MOST,
-        description="Largest changes, in units of the data's range: for linf 0.1 is 10 % of the range of each value.",
+        description="Largest changes, in units of the data's range: for linf 0.1 is 10 % of the range of each value; "
+        "for l0 a count of values or pixels.",
     )
     budget: Literal["quick", "standard", "reference"] = Field("standard", description="How long the attacks search.")
     certify: Literal["fast", "full", "off"] = Field(
         "fast", description="How closely to prove on how many examples no attack can succeed; full can take hours."
+    )
+    refine: int = Field(
+        3, ge=0, le=10, description="Times that the gap below the strength that broke an example is halved."
     )
     change: Literal["numbers", "all"] = Field(
         "numbers", description="Which columns of a table an attacker may change; images may always change everywhere."
@@ -87,6 +93,12 @@ class CheckSpec(Spec, kind="check"):
         if not all(0 < value < 1e6 for value in values):
             raise ValueError("strengths must be larger than 0 and finite")
         return sorted(set(values))
+
+    @model_validator(mode="after")
+    def _whole_counts(self) -> CheckSpec:
+        if self.norm == "l0" and not all(value == int(value) for value in self.strengths):
+            raise ValueError("strengths of l0 count what may change: give whole numbers")
+        return self
 
     @field_validator("noise")
     @classmethod

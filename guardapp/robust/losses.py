@@ -38,3 +38,13 @@ def ranked_wrong_class(scores: Tensor, y: Tensor, rank: int) -> Tensor:
 
 def without_right(scores: Tensor, y: Tensor) -> Tensor:
     return scores.scatter(1, y[:, None], float("-inf"))
+
+
+def dlr_towards_aim(scores: Tensor, y: Tensor, aim: Tensor) -> Tensor:
+    """The same difference over the spread of the best scores (targeted DLR of Croce & Hein 2020, section 4.2).
+
+    The scale of the scores then no longer matters, and with two or three classes the spread is that of all scores.
+    """
+    best = scores.topk(min(4, scores.shape[1]), dim=1).values
+    spread = best[:, 0] - (best[:, -1] if best.shape[1] < 4 else (best[:, 2] + best[:, 3]) / 2)
+    return towards_aim(scores, y, aim) / (spread + 1e-12)

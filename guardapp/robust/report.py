@@ -55,6 +55,10 @@ def _attacker(findings: Findings) -> str:
     strength = findings.curve[-1].strength
     if findings.norm == "l2":
         return f"An attacker who may change an example by a length of {strength:g}"
+    if findings.norm == "l1":
+        return f"An attacker whose changes may add up to {strength:g} ranges"
+    if findings.norm == "l0":
+        return f"An attacker who may change {strength:g} places of an example"
     if findings.unit == "images":
         return f"An attacker who may change each pixel by {percent(strength)} of its range"
     return f"An attacker who may change each number by {percent(strength)} of its range"
@@ -117,6 +121,10 @@ def _curve(report: Report, findings: Findings) -> None:
         *_proved(findings, xs),
         Curve("one gradient step", xs, [right.value for right in single]),
     ]
+    if findings.smallest is not None and findings.smallest.steps:
+        at = findings.smallest.steps
+        found = findings.smallest.robust(at)
+        curves.append(Curve("smallest change found", [0.0, *at], [clean.value, *(right.value for right in found)]))
     axis = f"strength of the attack, {norm_name(findings.norm)}"
     report.plot(Plot("Share of right answers", axis, "right answers", curves, y_range=(0.0, 1.0), percent=True))
     rows = [["0", *_row(clean), percent(clean.value), percent(clean.value)]]

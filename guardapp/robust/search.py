@@ -41,9 +41,9 @@ def block_search(
         if not len(row):
             break
         blocks = _blocks(here, FIRST_SHARE * _shrink(query / queries), generator)
-        fresh = threat.epsilon * _signs(here, generator)
+        fresh = min(threat.epsilon, 1.0) * _signs(here, generator)
         change = here - origin
-        # for l2 the block is added and the whole change brought back into the ball; for linf it is replaced
+        # for other norms the block is added and the whole change brought back into the ball; for linf it is replaced
         moved = torch.where(blocks, fresh if threat.norm == "linf" else change + fresh, change)
         trial = threat.project(origin, origin + moved)
     return Attacked(point, broken)

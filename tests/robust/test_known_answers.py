@@ -1,7 +1,7 @@
 """On linear models the smallest change that fools them is known in closed form: the attacks must find exactly that.
 
 For scores w_k·x + b_k the example is fooled at ε exactly when some wrong class k has
-(w_y - w_k)·x + b_y - b_k < ε ‖w_y - w_k‖_q, with q = 1 for L∞ and 2 for L2 (Hölder's inequality).
+(w_y - w_k)·x + b_y - b_k < ε ‖w_y - w_k‖_q, with q = 1 for L∞, 2 for L2 and ∞ for L1 (Hölder's inequality).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from guardapp.robust.cascade import Climb, passes
 from guardapp.robust.evaluator import Evaluator
 from guardapp.robust.victim import Victim
 
-Norm = Literal["linf", "l2"]
+Norm = Literal["linf", "l2", "l1"]
 
 
 def linear(features: int, classes: int, seed: int) -> tuple[nn.Linear, Tensor]:
@@ -40,12 +40,12 @@ def smallest_change(model: nn.Linear, x: Tensor, y: Tensor, norm: Norm) -> Tenso
         for wrong in range(len(weight)):
             if wrong != y[row]:
                 apart = weight[y[row]] - weight[wrong]
-                length = apart.abs().sum() if norm == "linf" else apart.norm()
+                length = {"linf": apart.abs().sum(), "l2": apart.norm(), "l1": apart.abs().max()}[norm]
                 found[row] = min(found[row], (scores[row, y[row]] - scores[row, wrong]) / length)
     return found
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 @pytest.mark.parametrize("classes", [2, 3, 10])
 @settings(max_examples=8)
 @given(seed=st.integers(0, 10_000))

@@ -7,7 +7,7 @@ from math import ceil, log10
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
-NORMS = {"linf": "L∞", "l2": "L2"}
+NORMS = {"linf": "L∞", "l2": "L2", "l1": "L1", "l0": "L0"}
 
 
 class Point(NamedTuple):

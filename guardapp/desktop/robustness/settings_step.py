@@ -30,6 +30,8 @@ _NATURAL = {
 _NORM_HELP = {
     "linf": "Every value may change by at most the strength; 0.1 is 10 % of its range. 8/255 may be written too.",
     "l2": "The whole change, as a length, is at most the strength; for pictures it is felt as a whole.",
+    "l1": "All changes together add up to at most the strength.",
+    "l0": "At most as many pixels or values change as the strength says; whole numbers.",
 }
 
 
@@ -62,7 +64,12 @@ class SettingsStep(QWidget):
     def _attacker_card(self) -> Card:
         card = Card("The attacker")
         card.body.setSpacing(tokens.space(3))
-        norms = [Choice("linf", "every value by at most … (L∞)"), Choice("l2", "the whole by a length of … (L2)")]
+        norms = [
+            Choice("linf", "every value by at most … (L∞)"),
+            Choice("l2", "the whole by a length of … (L2)"),
+            Choice("l1", "all changes together by … (L1)"),
+            Choice("l0", "a number of pixels or values (L0)"),
+        ]
         self.norm = Combo("The attacker may change", norms)
         self.norm.picked.connect(self._changed)
         self.strengths = TextField("Strengths")
