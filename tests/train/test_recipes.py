@@ -41,6 +41,8 @@ def test_more_noise_never_means_a_larger_learning_rate(examples: int, epsilon: f
     assert rates[0] <= rates[1]
 
 
+@pytest.mark.realdata
+@pytest.mark.slow
 def test_adult_is_learnt_at_epsilon_one_half_without_tuning(shared: Path, tmp_path: Path) -> None:
     """Of the nine columns that are here; check_recipes.py beside the benchmarks takes five seeds, and all columns."""
     schema = Path(__file__).parents[1] / "realdata" / "adult.schema.yaml"
