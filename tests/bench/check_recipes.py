@@ -13,6 +13,7 @@ import argparse
 import csv
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -106,7 +107,10 @@ def train(task: Task, seed: int, private: bool) -> tuple[float, float]:
 
 def report(task: Task, seeds: int, private: bool) -> bool:
     """Print a line of Markdown; False when the mean falls short of what is wanted."""
-    found = [train(task, seed, private) for seed in range(seeds)]
+    found = []
+    for seed in range(seeds):
+        found.append(train(task, seed, private))
+        print(f"{task.title}, seed {seed}: {100 * found[-1][0]:.2f} %", file=sys.stderr, flush=True)
     accuracies, seconds = zip(*found, strict=True)
     mean = statistics.mean(accuracies)
     guarantee = f"{task.epsilon:g}" if private else "none"

@@ -464,7 +464,7 @@ def test_a_schema_is_suggested_and_marked_as_derived(folder: Path) -> None:
 
 @pytest.mark.realdata
 @pytest.mark.slow
-def test_mnist_at_epsilon_3_is_learnt_to_95_percent(shared: Path, tmp_path: Path) -> None:
+def test_mnist_at_epsilon_3_is_learnt_to_98_percent(shared: Path, tmp_path: Path) -> None:
     folder = shared / "mnist-train"
     spec = TrainSpec.model_validate(
         {
@@ -474,7 +474,7 @@ def test_mnist_at_epsilon_3_is_learnt_to_95_percent(shared: Path, tmp_path: Path
         }
     )
     result = run(spec, tmp_path, Progress())
-    assert result.test_accuracy is not None and result.test_accuracy >= 0.95
+    assert result.test_accuracy is not None and result.test_accuracy >= 0.98
     assert result.epsilon is not None and result.epsilon <= 3.0
 
 
