@@ -1,8 +1,8 @@
 """A stranger verifies exported rows, with nothing of this project: python tests/robust/verify_rows.py OUT TABLE.csv
 
 For every line of OUT/constrained.jsonl: the original stands in the table, and the changed row keeps every constraint of
-OUT/constraints.json, in exact fractions. With --weights FILE --schema FILE of a logistic model (mean 0, scale 1, no knots) also that
-the model is right before and wrong after. Prints how many rows were verified; exits with 1 at the first that fails.
+OUT/constraints.json, in exact fractions. With --weights FILE --schema FILE of a logistic model (mean 0, scale 1, no
+knots) also that the model is right before and wrong after. Prints how many rows were verified; exits with 1 at the first that fails.
 """
 
 from __future__ import annotations
