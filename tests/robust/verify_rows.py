@@ -2,7 +2,8 @@
 
 For every line of OUT/constrained.jsonl: the original stands in the table, and the changed row keeps every constraint of
 OUT/constraints.json, in exact fractions. With --weights FILE --schema FILE of a logistic model (mean 0, scale 1, no
-knots) also that the model is right before and wrong after. Prints how many rows were verified; exits with 1 at the first that fails.
+knots) also that the model is right before and wrong after. Prints how many rows were verified; exits with 1 at the
+first that fails.
 """
 
 from __future__ import annotations
