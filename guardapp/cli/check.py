@@ -114,6 +114,11 @@ def lines(report: dict[str, Any], out: Path) -> list[str]:
     for point in report["curve"]:
         interval = f"{point['low']:.1%} to {point['high']:.1%}"
         shown.append(f"  strength {point['strength']:<8g} {point['robust_accuracy']:7.1%} right   ({interval})")
+    for point in (report["constrained"] or {}).get("points", []):
+        interval = f"{point['low']:.1%} to {point['high']:.1%}"
+        shown.append(
+            f"  budget {point['budget']:<10g} {point['robust_accuracy']:7.1%} right   ({interval}), possible rows"
+        )
     for flag in report["flags"]:
         shown += ["", f"  {flag['level'].upper()}: {flag['title']}: {flag['why']}.", f"  Next: {flag['next']}"]
     return [*shown, "", f"Report: {out / 'report.html'}"]

@@ -7,7 +7,8 @@
     debt <= income
     2 rooms + "living area" <= 300
 
-Words of an equation stand apart by spaces; a name with spaces, or one that looks like a sign, stands in quotes.
+Words of an equation stand apart by spaces; a name with spaces stands in quotes.
+A column whose name is a number or a sign cannot stand in a relation here; the spec's own form can name it.
 """
 
 from __future__ import annotations

@@ -148,7 +148,7 @@ def test_a_threat_of_no_strength_leaves_the_answer(name: str) -> None:
         assert torch.allclose(bound, exact, atol=1e-9)
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 def test_a_linear_model_is_bounded_exactly(norm: str) -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(5, 3)).double()
@@ -156,13 +156,13 @@ def test_a_linear_model_is_bounded_exactly(norm: str) -> None:
     rows, strength = margins(y, 3), 0.2  # 0.3 … 0.7 ± 0.2 never meets the border of the range
     weights, bias = model[1].weight.detach(), model[1].bias.detach()
     differences = rows @ weights
-    dual = differences.abs().sum(2) if norm == "linf" else differences.norm(dim=2)
+    dual = torch.linalg.vector_norm(differences, ord={"linf": 1, "l2": 2, "l1": torch.inf}[norm], dim=2)
     exact = (differences * x[:, None]).sum(2) + rows @ bias - strength * dual
     _, found = least_margins(steps_of(model), Region(x, norm, strength), rows)  # type: ignore[arg-type]
     assert torch.allclose(found, exact, atol=1e-12)
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 @pytest.mark.parametrize("seed", range(3))
 def test_in_two_dimensions_nothing_that_is_proved_is_broken_anywhere(norm: str, seed: int) -> None:
     torch.manual_seed(seed)
@@ -172,8 +172,8 @@ def test_in_two_dimensions_nothing_that_is_proved_is_broken_anywhere(norm: str, 
     found = certify(model, x, y, norm, [0.02, 0.1, 0.3])  # type: ignore[arg-type]
     axis = torch.linspace(-1, 1, 41).double()
     around = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), -1).reshape(-1, 2)
-    if norm == "l2":
-        around = around[around.norm(dim=1) <= 1]
+    if norm != "linf":
+        around = around[around.norm(dim=1, p={"l2": 2, "l1": 1}[norm]) <= 1]
     shares = []
     for strength, proved in found.proved.items():
         points = (x[:, None] + strength * around).clamp(0, 1)
@@ -183,6 +183,12 @@ def test_in_two_dimensions_nothing_that_is_proved_is_broken_anywhere(norm: str, 
         shares.append((proved & holds).sum() / holds.sum())
     assert shares[0] > 0.6, "a bound that proves hardly anything is of no use"
     assert (found.proved[0.02] | ~found.proved[0.1]).all()
+
+
+def test_nothing_is_said_of_a_count_of_changes() -> None:
+    model = nn.Sequential(nn.Linear(2, 2)).double()
+    found = certify(model, torch.rand(3, 2).double(), torch.zeros(3, dtype=torch.int64), "l0", [1.0])
+    assert found.proved == {} and "count" in found.unavailable
 
 
 def test_crown_is_exact_where_no_unit_changes_sign() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +249,24 @@ def test_rows_that_could_be_handed_in_are_attacked_and_exported_with_their_rules
     assert {part["kind"] for part in report["parts"]} == {"subgroup", "permutation"}
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "Rows that could be handed in" in page and "可以提交的行" in page
+
+
+def test_a_stranger_verifies_every_exported_row_with_a_script_of_its_own(table: Path) -> None:
+    data = {"table": table / "clinic.csv", "label": "ill", "schema": table / "clinic.schema.yaml", "limit": 200}
+    rules = {"categories": "free", "columns": {"age": {"scale": 2.5, "low": 10}}}
+    out, report = finished(table, data=data, strengths=[0.1], noise=[], missing=[], constraints=rules)
+    script = [sys.executable, str(Path(__file__).with_name("verify_rows.py")), str(out), str(table / "clinic.csv")]
+    model = ["--weights", str(table / "model/model.safetensors"), "--label", "ill"]
+    schema = ["--schema", str(table / "clinic.schema.yaml")]
+    done = subprocess.run([*script, *model, *schema], capture_output=True, text=True, timeout=60, check=False)
+    broken = round((report["clean_accuracy"] - report["constrained"]["points"][-1]["robust_accuracy"]) * 200)
+    assert (done.returncode, done.stdout) == (0, f"{broken} rows verified\n"), done.stderr
+    assert broken > 5
+    stated = json.loads((out / "constraints.json").read_text(encoding="utf-8"))
+    stated["columns"]["age"]["scale"] = 0.01
+    (out / "constraints.json").write_text(json.dumps(stated), encoding="utf-8")
+    refused = subprocess.run(script, capture_output=True, text=True, timeout=60, check=False)
+    assert refused.returncode == 1 and "moves too far" in refused.stderr
 
 
 def test_constraints_that_name_a_strange_column_stop_the_check(table: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import Any
 
@@ -62,10 +63,12 @@ def test_a_line_that_says_nothing_is_named_by_its_number(line: str) -> None:
     assert error.value.number == 2
 
 
+NO_NAME = re.compile(r"[-+]?[\d._]+([eE][-+]?\d+)?|[-+]?(nan|inf|infinity)|[-+*=]|<=|>=", re.IGNORECASE)
+"""Names that a relation cannot hold: numbers and signs."""
 NAMES = (
     st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]) | st.just(" "), min_size=1, max_size=8)
     .map(lambda text: " ".join(text.split()))
-    .filter(lambda text: bool(text) and not set(text) & set("≤≥：，"))
+    .filter(lambda text: bool(text) and not set(text) & set("≤≥：，") and not NO_NAME.fullmatch(text))
 )
 NUMBERS = st.floats(-1e6, 1e6, allow_nan=False).map(float)
 

@@ -50,7 +50,9 @@ class Region(NamedTuple):
         if self.norm == "linf":
             return least
         free = flat if self.mutable is None else flat * self.mutable.flatten()
-        ball = (flat * self.x.flatten(1)[:, None]).sum(2) - self.strength * free.square().sum(2).sqrt()
+        # what a ball can do to a linear function is its radius times the dual norm of the slopes
+        dual = free.abs().amax(2) if self.norm == "l1" else free.square().sum(2).sqrt()
+        ball = (flat * self.x.flatten(1)[:, None]).sum(2) - self.strength * dual
         return torch.maximum(least, ball)  # the threat lies in the ball and in the box, so both bounds hold
 
 
