@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -94,7 +95,7 @@ def onto_l1_ball(change: Tensor, low: Tensor, high: Tensor, epsilon: float) -> T
     Ball and range are met together, because one after the other stops short of corners (Croce & Hein 2021, section 2).
     The threshold is bisected, and its side that keeps the bound is taken.
     """
-    features = change[0].numel()
+    features = math.prod(change.shape[1:])
     # float32 rounds origin + change by up to 2⁻²⁵ each, and all of them add up
     reach = max(epsilon - features * 2.0**-25, 0.0)
     shape = (-1, *[1] * (change.dim() - 1))
