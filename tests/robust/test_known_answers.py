@@ -45,11 +45,21 @@ def smallest_change(model: nn.Linear, x: Tensor, y: Tensor, norm: Norm) -> Tenso
     return found
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
+@pytest.mark.parametrize("norm", ["linf", "l2"])
 @pytest.mark.parametrize("classes", [2, 3, 10])
 @settings(max_examples=8)
 @given(seed=st.integers(0, 10_000))
 def test_a_linear_model_is_fooled_exactly_where_theory_says(norm: Norm, classes: int, seed: int) -> None:
+    fooled_as_theory_says(norm, classes, seed)
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_within_a_sum_of_changes_too(classes: int) -> None:
+    """Projecting onto that ball is slow, so there are fewer models."""
+    fooled_as_theory_says("l1", classes, seed=classes)
+
+
+def fooled_as_theory_says(norm: Norm, classes: int, seed: int) -> None:
     model, x = linear(20, classes, seed)
     y = model(x).argmax(1)
     needed = smallest_change(model, x, y, norm)
