@@ -137,7 +137,7 @@ def test_a_training_learns_and_states_exactly_what_it_spent(folder: Path) -> Non
 def test_the_written_model_has_the_accuracy_that_is_reported(folder: Path) -> None:
     spec = make_spec(folder)
     report = train_in(folder, "out", spec, Silent())
-    model, card = load_model(folder / "out")
+    model, card, _ = load_model(folder / "out")
     held = load_dataset(
         spec.data.model_copy(update={"part": "test", "split_seed": spec.seed, "schema_file": None}),
         encoding=card.encoding,

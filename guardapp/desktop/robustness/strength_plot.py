@@ -11,7 +11,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 from guardapp.desktop.i18n import tr
-from guardapp.desktop.kit import ElidedLabel, IconButton
+from guardapp.desktop.kit import ElidedLabel, IconButton, Label
 from guardapp.desktop.kit.plot_parts import LegendMark, Series
 from guardapp.desktop.kit.plots import PlotCard
 from guardapp.desktop.robustness.finding import NORMS, Damaged, Finding, Point, strength_words
@@ -58,9 +58,10 @@ class _Band(NamedTuple):
 class _Entry(QWidget):
     """A mark and a name that changes with what is shown."""
 
-    def __init__(self, mark: LegendMark, name: str) -> None:
+    def __init__(self, mark: LegendMark, name: str, *, given: bool = False) -> None:
         super().__init__()
-        self.name = ElidedLabel(name, "small")
+        # a name that a person gave may be long; ours are short and stay whole
+        self.name = ElidedLabel(name, "small") if given else Label(name, "small")
         self.name.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 0, 4, 0)
@@ -90,7 +91,7 @@ class StrengthPlot(PlotCard):
 
     def _build_header(self, series: Sequence[Series], budget: str, bands: bool) -> None:
         for one in series:
-            self._entries[one.key] = _Entry(LegendMark(one), one.name)
+            self._entries[one.key] = _Entry(LegendMark(one), one.name, given=one.key in (OURS, OTHER))
             self.tools.addWidget(self._entries[one.key])
         self._entries["band"] = _Entry(LegendMark(None, band=0), "95 % band")
         self.tools.addWidget(self._entries["band"])

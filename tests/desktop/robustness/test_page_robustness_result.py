@@ -52,12 +52,14 @@ def test_the_slider_moves_every_figure_by_keyboard_and_mouse(
     assert hands.figure(page, "noise") == share(report["damage"][0]["accuracy"])
 
 
-def test_what_was_not_computed_is_not_shown_as_a_figure(page: RobustnessPage, qtbot: QtBot, hands: ModuleType) -> None:
-    hands.show(qtbot, page, "check-long")
+def test_what_is_proved_stands_under_what_an_attack_left(page: RobustnessPage, qtbot: QtBot, hands: ModuleType) -> None:
+    report = hands.show(qtbot, page, "check-long")
     certified = next(line for line in page.result.checks.rows.lines if line.key == "certified")
-    assert (certified.figure, certified.state) == ("", "none")
-    assert certified.note == "not available: not computed"
-    assert page.result.checks.count.text() == "9 of 10 measured"
+    first = report["curve"][0]
+    assert first["certified_accuracy"] is not None
+    assert first["certified_accuracy"] <= first["robust_accuracy"]
+    assert (certified.figure, certified.state) == (f"{100 * first['certified_accuracy']:.0f} %", "done")
+    assert page.result.checks.count.text() == "10 of 10 measured"
 
 
 def test_the_curve_and_its_band_are_those_of_the_report(page: RobustnessPage, qtbot: QtBot, hands: ModuleType) -> None:
