@@ -38,6 +38,7 @@ _EVENTS = {
     "signed": "A folder was signed",
     "tokens-revealed": "Tokens were revealed",
     "budget-set": "A budget was set",
+    "datasets-linked": "Datasets were linked",
     "job-done": "A job was done",
     "job-failed": "A job failed",
     "job-cancelled": "A job was cancelled",
