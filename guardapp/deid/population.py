@@ -114,7 +114,7 @@ def pitman(sample: Sample) -> float:
 def pitman_parameters(sample: Sample) -> tuple[float, float]:
     """alpha, 0 … 1, and theta > 0 of Pitman's sampling formula. ArithmeticError if every row is unique."""
     from scipy.optimize import minimize
-    from scipy.special import expit, gammaln, logit
+    from scipy.special import gammaln, logit
 
     n, u = sample.rows, sample.groups
     j = sample.size.astype(np.float64)
@@ -122,7 +122,7 @@ def pitman_parameters(sample: Sample) -> tuple[float, float]:
         raise ArithmeticError("every row is unique: the likelihood has no maximum")
 
     def loss(point: Floats) -> float:
-        alpha, theta = float(expit(point[0])), float(np.exp(point[1]))
+        alpha, theta = _inside(point)
         grown = (u - 1) * math.log(alpha) + gammaln(theta / alpha + u) - gammaln(theta / alpha + 1)
         drawn = gammaln(theta + n) - gammaln(theta + 1)
         inside = (sample.number * (gammaln(j - alpha) - gammaln(1 - alpha))).sum()
@@ -138,7 +138,14 @@ def pitman_parameters(sample: Sample) -> tuple[float, float]:
         for alpha in (0.1, 0.5, 0.9)
     ]
     best = min(found, key=lambda one: float(one.fun))
-    return float(expit(best.x[0])), float(np.exp(best.x[1]))
+    return _inside(best.x)
+
+
+def _inside(point: Floats) -> tuple[float, float]:
+    """alpha and theta of a point of the search, kept from where float64 knows no logarithm of them."""
+    from scipy.special import expit
+
+    return float(np.clip(expit(point[0]), 1e-9, 1 - 1e-9)), float(np.exp(np.clip(point[1], -30.0, 40.0)))
 
 
 def snb(sample: Sample) -> float:
