@@ -38,6 +38,9 @@ def _busy() -> list[str]:
 @pytest.fixture(autouse=True)
 def nothing_of_qt_left_behind(dressed: QApplication) -> Iterator[None]:
     """A test fails if it leaves a thread, a timer or a top-level widget alive."""
+    # what is alive by now, torch's half a million objects among it, need not be searched again after the test
+    gc.collect()
+    gc.freeze()
     before = {id(widget) for widget in dressed.topLevelWidgets()}
     yield
     gc.collect()

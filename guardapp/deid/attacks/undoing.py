@@ -41,7 +41,8 @@ def undone_by(evidence: Evidence, name: str) -> tuple[NDArray[np.bool_], list[st
 
 def kept_columns(evidence: Evidence) -> list[str]:
     """Columns of the release that were not grouped, and may undo what was; at most `MOST_COLUMNS`."""
-    return [name for name in evidence.release.sample if name not in evidence.quasi][:MOST_COLUMNS]
+    grouped = set(evidence.quasi)
+    return [name for name in evidence.release.sample if name not in grouped][:MOST_COLUMNS]
 
 
 def _generalised(evidence: Evidence, name: str) -> bool:
