@@ -108,8 +108,9 @@ def test_no_set_of_probabilities_that_keeps_the_conditions_has_a_refuted_tail(
         a = np.where(k >= i, k, 0) / canaries
         b = np.where(k >= i - 1, guesses - k, 0) / canaries
         for epsilon, delta in list(zip(*curve, strict=True))[::12]:
-            rows += [a - math.exp(epsilon) * b, math.exp(epsilon) * a - b]
-            most += [delta, math.exp(epsilon) - 1 + delta]
+            small = math.exp(-epsilon)  # divided by e^ε, for a solver is not to be trusted with factors of 10^8
+            rows += [small * a - b, a - small * b]
+            most += [small * delta, 1 - small + small * delta]
     found = linprog(-(k >= correct).astype(float), rows, most, np.ones((1, guesses + 1)), [1.0], method="highs")
     assert found.status == 0
     sparse = Tradeoff(curve.epsilons[::12], curve.deltas[::12])
