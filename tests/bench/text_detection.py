@@ -1,8 +1,8 @@
 """How many identifiers inside real-looking texts are found: `python -m tests.bench.text_detection`, Markdown on stdout.
 
-The texts are the 1,500 labelled ones of presidio-research (`synth_dataset_v2.json`), filled into 207 templates. Texts of
-one template are alike, so the templates are parted, not the texts: patterns and words may be chosen by the misses of
-the tuning half alone (`--misses` shows those and no others), and the held-back half measures them.
+The texts are the 1,500 labelled ones of presidio-research (`synth_dataset_v2.json`), filled into 207 templates. Texts
+of one template are alike, so the templates are parted, not the texts: patterns and words may be chosen by the misses
+of the tuning half alone (`--misses` shows those and no others), and the held-back half measures them.
 
 A labelled identifier is found when at least half of its characters are covered as its kind; a covered stretch is right
 when it shares characters with a labelled identifier of its kind. Intervals are Wilson's, 95 %.

@@ -1,4 +1,4 @@
-"""Phone numbers without a country code inside free text: a usual national grouping, or digits that are spoken of as one.
+"""Phone numbers without a country code inside free text: a usual national grouping, or digits spoken of as one.
 
 Groups of seven to fifteen digits alone are no phone number: they are amounts, rooms and orders as well. What the
 sentence last spoke of before them decides, the vocabulary of telephones against that of other numbers.
@@ -25,7 +25,7 @@ _NATIONAL = re.compile(
     + END
 )
 _GROUPS = re.compile(EDGE + r"(?:\(\d{1,5}\)[ .-]?)?\d{1,10}(?:[ .-]\d{1,8}){0,5}(?:x\d{1,5})?" + END)
-_DATE = re.compile(r"\d{4}([-./ ])\d{1,2}\1\d{1,2}|\d{1,2}([-./ ])\d{1,2}\2\d{4}|(?:1[89]|20)\d{2}-(?:1[89]|20)\d{2}")
+_DATE = re.compile(r"\d{4}([-./ ])\d{1,2}\1\d{1,2}|\d{1,2}([-./ ])\d{1,2}\2\d{4}|(?:1[89]|20)\d{2}[- ](?:1[89]|20)\d{2}")
 
 _LABEL = re.compile(
     r"(?:\b(?:phone|telephone|tel|call(?: me| us)?|mobile|cell|desk|fax|dial|ring|sms)\b|电话|手机|致电|传真|联系方式)"
@@ -41,7 +41,7 @@ _OTHER_NUMBERS = (
 _TOPIC = re.compile(
     r"\b(?P<phone>(?:tele|cell)?phon(?:e[ds]?|ing)|tel|mobile|cell|landline|hotline|helpline|switchboard|voicemail"
     r"|answer(?:s|ed|ing)?|call(?:s|ed|ing)?|dial(?:s|l?ed|l?ing)?|ring(?:s|ing)?|rang|text(?:s|ed|ing)?|sms|whatsapp"
-    r"|fax(?:es|ed)?|contact(?:s|ed|ing)?"
+    r"|messages?|reach(?:ed)?|fax(?:es|ed)?|contact(?:s|ed|ing)?"
     rf"|(?:my|your|his|her|our|their)(?: (?!(?:{_OTHER_NUMBERS})\b)\w+)? number)\b"
     rf"|\b(?P<other>{_OTHER_NUMBERS})s?\b"
     r"|(?P<phone_zh>电话|手机|致电|传真|联系方式|座机|热线|拨打|来电|短信)"
@@ -50,7 +50,7 @@ _TOPIC = re.compile(
 )
 _SENTENCE_END = re.compile(r"[!?。！？;；]|\.\s+(?=[A-Z])|\n(?=[^\n]*\S)")
 _UNIT = re.compile(
-    r"\s?(?:%|[€$£¥]|EUR|USD|GBP|CNY|RMB|dollars?|euros?|pounds?|yuan|people|times|rows|kg|km|grams?|元|人|次)(?![a-z])"
+    r"\s?(?:%|[€$£¥]|EUR|USD|GBP|CNY|RMB|dollars?|euros?|pounds?|yuan|yen|rupees?|people|times|rows|kg|km|grams?|元|人|次)(?![a-z])"
 )
 _REACH = 60
 _WORDS_BETWEEN = 6
