@@ -16,7 +16,7 @@ from guardapp.deid.detectors import checksums
 from guardapp.deid.detectors.further_kinds import FURTHER
 from guardapp.deid.detectors.kind import PROVINCES, Kind, Mask, compact, digits, each, inside, same
 
-__all__ = ["KIND", "KINDS", "PROVINCES", "TEXT_KINDS", "Kind", "header_words", "look", "named"]
+__all__ = ["ASKED_KINDS", "KIND", "KINDS", "PROVINCES", "TEXT_KINDS", "Kind", "header_words", "look", "named"]
 
 _PROVINCE_LIST = np.array(sorted(PROVINCES))
 
@@ -112,6 +112,8 @@ KINDS: tuple[Kind, ...] = (
 )  # fmt: skip
 KIND = {kind.name: kind for kind in KINDS}
 TEXT_KINDS = tuple(kind.name for kind in KINDS if kind.inside is not None)
+ASKED_KINDS = ("person_name", "address")
+"""Looked for inside text only where a policy names them: too many are missed to suggest it."""
 
 
 @lru_cache(maxsize=64)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
-from guardapp.deid.detectors import KIND, Kind
+from guardapp.deid.detectors import ASKED_KINDS, KIND, TEXT_KINDS, Kind
+from guardapp.deid.detectors.addresses_in_text import addresses
 from guardapp.deid.detectors.checksums import IBAN_LENGTHS, luhn
+from guardapp.deid.detectors.chinese_addresses import chinese_addresses
+from guardapp.deid.detectors.chinese_people import chinese_people
+from guardapp.deid.detectors.people_in_text import people
 from guardapp.deid.detectors.phones_in_text import EDGE, END, national_phones
 
 _CARD_WORD = re.compile(
@@ -43,18 +48,23 @@ class Span(NamedTuple):
 
 
 def spans(text: str, kinds: Sequence[str]) -> list[Span]:
-    """What is found of `kinds` (names of `guardapp.deid.detectors.TEXT_KINDS`) in `text`, in order, never overlapping.
+    """What is found of `kinds` (of TEXT_KINDS and ASKED_KINDS) in `text`, in order, never overlapping.
 
-    What has a checksum is looked for first, so that a card number is not taken for a phone number; otherwise the order
-    of `kinds` decides.
+    What has a checksum is looked for first, so that a card number is not taken for a phone number, and names last;
+    otherwise the order of `kinds` decides.
     """
     found: list[Span] = []
-    for name in sorted(dict.fromkeys(kinds), key=lambda name: name not in _WITH_CHECK):
-        for find in (_of_kind, *_MORE.get(name, ())):
-            for start, end in find(KIND[name], text):
+    for name in sorted(dict.fromkeys(kinds), key=_rank):
+        for find in _FINDERS[name]:
+            for start, end in find(text):
                 found.append(Span(start, end, name))
                 text = text[:start] + _TAKEN * (end - start) + text[end:]
     return sorted(found)
+
+
+def _rank(kind: str) -> int:
+    # streets are named after people
+    return 0 if kind in _WITH_CHECK else 1 + ("", "address", "person_name").index(kind if kind in ASKED_KINDS else "")
 
 
 def _of_kind(kind: Kind, text: str) -> Iterator[tuple[int, int]]:
@@ -79,11 +89,7 @@ def _iban_end(text: str, start: int, end: int) -> int:
     return end
 
 
-def _national_phones(_: Kind, text: str) -> Iterator[tuple[int, int]]:
-    return national_phones(text)
-
-
-def _named_cards(kind: Kind, text: str) -> Iterator[tuple[int, int]]:
+def _named_cards(text: str) -> Iterator[tuple[int, int]]:
     """Card numbers of any length and issuer after a word such as "card", where Luhn's check holds."""
     for match in _CARD_DIGITS.finditer(text):
         start, end = match.span()
@@ -91,4 +97,11 @@ def _named_cards(kind: Kind, text: str) -> Iterator[tuple[int, int]]:
             yield start, end
 
 
-_MORE = {"phone": (_national_phones,), "payment_card": (_named_cards,)}
+Find = Callable[[str], Iterator[tuple[int, int]]]
+_FINDERS: dict[str, tuple[Find, ...]] = {
+    **{name: (partial(_of_kind, KIND[name]),) for name in TEXT_KINDS},
+    "phone": (partial(_of_kind, KIND["phone"]), national_phones),
+    "payment_card": (partial(_of_kind, KIND["payment_card"]), _named_cards),
+    "address": (chinese_addresses, addresses),
+    "person_name": (chinese_people, people),
+}

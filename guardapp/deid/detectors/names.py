@@ -38,23 +38,35 @@ class Names(NamedTuple):
     words: float
 
 
+class Dictionary(NamedTuple):
+    """Given names and surnames of one language: English ones in lower case, Chinese given names as single characters."""
+
+    given: frozenset[str]
+    surnames: frozenset[str]
+
+
 @cache
-def _dictionary() -> tuple[frozenset[str], frozenset[str]]:
-    english: set[str] = set()
-    for name in ("english_given.txt", "english_surnames.txt"):
-        english.update(resource("names", name).read_text(encoding="utf-8").split())
-    chinese = resource("names", "chinese_surnames.txt").read_text(encoding="utf-8").split()
-    return frozenset(english), frozenset(chinese)
+def dictionary() -> tuple[Dictionary, Dictionary]:
+    """English and Chinese."""
+
+    def listed(name: str) -> frozenset[str]:
+        return frozenset(resource("names", name).read_text(encoding="utf-8").split())
+
+    return (
+        Dictionary(listed("english_given.txt"), listed("english_surnames.txt")),
+        Dictionary(listed("chinese_given.txt"), listed("chinese_surnames.txt")),
+    )
 
 
 def person_names(column: str, cells: Sequence[str]) -> Names:
     """The evidence that `cells` of `column` are names of people."""
-    english, chinese = _dictionary()
+    latin, hanzi = dictionary()
+    english = latin.given | latin.surnames
     looks = known = words = 0
     for cell in cells:
         if _HANZI.fullmatch(cell):
             looks += 1
-            known += len(cell) <= 4 and (cell[0] in chinese or cell[:2] in chinese)
+            known += len(cell) <= 4 and (cell[0] in hanzi.surnames or cell[:2] in hanzi.surnames)
             words += 1
         elif len(cell) <= 60 and _LATIN.fullmatch(cell):
             looks += 1
