@@ -14,9 +14,20 @@ import numpy as np
 
 from guardapp.deid.detectors import checksums
 from guardapp.deid.detectors.further_kinds import FURTHER
-from guardapp.deid.detectors.kind import PROVINCES, Kind, Mask, compact, digits, each, inside, same
+from guardapp.deid.detectors.kind import PROVINCES, Kind, Mask, compact, digits, each, in_ascii, inside, same
 
-__all__ = ["ASKED_KINDS", "KIND", "KINDS", "PROVINCES", "TEXT_KINDS", "Kind", "header_words", "look", "named"]
+__all__ = [
+    "ASKED_KINDS",
+    "KIND",
+    "KINDS",
+    "PROVINCES",
+    "TEXT_KINDS",
+    "Kind",
+    "header_words",
+    "in_ascii",
+    "look",
+    "named",
+]
 
 _PROVINCE_LIST = np.array(sorted(PROVINCES))
 
@@ -139,5 +150,5 @@ def look(kind: Kind, cells: Sequence[str]) -> tuple[Mask, Mask]:
     passed = np.zeros(len(cells), bool)
     where = np.flatnonzero(shaped)
     if len(where):
-        passed[where] = kind.check([kind.clean(cells[i]) for i in where.tolist()])
+        passed[where] = kind.check([kind.clean(in_ascii(cells[i])) for i in where.tolist()])
     return shaped, passed

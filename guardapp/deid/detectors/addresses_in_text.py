@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 _NAME = r"[^\W\d_a-z][^\W\d_]*(?:['’.-][^\W\d_]+)*\.?"
 _SMALL = r"(?:de|da|do|dos|das|del|della|di|du|des|la|le|les|el|of|the|van|von|der|den|e|y|am|an|im|e\.)"
-_NAMES = rf"{_NAME}(?: (?:{_SMALL} )?(?:{_NAME}|\d{{1,3}}(?:st|nd|rd|th))){{0,4}}"
+_NAMES = rf"{_NAME}(?: (?:{_SMALL} ){{0,2}}(?:{_NAME}|\d{{1,3}}(?:st|nd|rd|th))){{0,4}}"
 _NUMBER = r"(?:No\.? ?)?\d{1,5}[A-Za-z]?(?:[-/]\d{1,4})?"
 _STREET = (
     r"(?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Square|Sq|Terrace|Place|Pl|Close"
@@ -35,18 +35,22 @@ _BOX = (
 _CORE = re.compile(
     rf"(?<![\w.,-])(?:(?:\d{{1,5}} )?{_NUMBER} {_NAMES} {_STREET}\b\.?|(?:\d{{1,5}} ){{0,2}}{_ENDING} {_NUMBER}\b"
     rf"|(?:\d{{1,5}} ){{0,2}}{_NAME} (?i:strasse|straße|utca|út|u\.|tér|tie|ulice|náměstí|vej|väg|rkp\.) {_NUMBER}\b"
-    rf"|(?:\d{{1,5}},? ){{1,2}}(?i:{_BEGINNING}) (?:{_SMALL} )?{_NAMES}(?: \d{{1,5}})?"
-    rf"|(?i:{_BEGINNING}) (?:{_SMALL} )?{_NAMES},? {_NUMBER}\b"
+    rf"|(?:\d{{1,5}},? ){{1,2}}(?i:{_BEGINNING}) (?:{_SMALL} ){{0,2}}{_NAMES}(?: \d{{1,5}})?"
+    rf"|(?i:{_BEGINNING}) (?:{_SMALL} ){{0,2}}{_NAMES},? {_NUMBER}\b"
     rf"|{_UNIT}\b|(?i:{_BOX})\b)"
 )
-_BETWEEN_NUMBERS = re.compile(rf"(?<![\w.,-])(?:\d{{1,5}} ){{1,2}}{_NAMES} \d{{1,5}}\b|(?<![\w.,-]){_NAMES} \d{{1,4}}\b")
+_BETWEEN_NUMBERS = re.compile(
+    rf"(?<![\w.,-])(?:\d{{1,5}} ){{1,2}}{_NAMES} \d{{1,5}}\b|(?<![\w.,-]){_NAMES} \d{{1,4}}\b"
+)
 _SPOKEN_OF = re.compile(
-    r"\b(?:address(?:es)?|located (?:at|on|in)|live[sd]? (?:at|on|in)|living (?:at|on|in)|moved? (?:to|from)|resid\w+ (?:at|in)"
-    r"|sent to|deliver(?:ed|y)? to|ship(?:ped)? to|arrived at|off at|station is on|corner of|office is (?:at|on))\b[^.!?]{0,40}$",
+    r"\b(?:address(?:es)?|located (?:at|on|in)|live[sd]? (?:at|on|in)|living (?:at|on|in)|moved? (?:to|from)"
+    r"|resid\w+ (?:at|in)|sent to|deliver(?:ed|y)? to|ship(?:ped)? to|arrived at|off at|station is on|corner of"
+    r"|office is (?:at|on))\b[^.!?]{0,40}$",
     re.IGNORECASE,
 )
 _POSTCODE = (
-    r"(?:\d{5}(?:-\d{4})?|\d{4}(?: [A-Z]{2})?|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|[A-Z]\d[A-Z] \d[A-Z]\d|\d{3} \d{2}|\d{2}-\d{3})"
+    r"(?:\d{5}(?:-\d{4})?|\d{4}(?: [A-Z]{2})?|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|[A-Z]\d[A-Z] \d[A-Z]\d"
+    r"|\d{3} \d{2}|\d{2}-\d{3})"
 )
 _REST = re.compile(
     rf"(?:[ ,]*(?:\n[ ,]*)?\b{_UNIT}\b)*"

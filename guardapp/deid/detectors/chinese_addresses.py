@@ -1,7 +1,7 @@
 """Chinese postal addresses inside text: a road with a house number, or a building with a flat, and a second sign.
 
-The second sign is a division before it (省 市 区 县 镇 …), a building or flat after it, or a word that speaks of an address;
-“排在 5 号” alone is none. Towns and districts without road or building are left: they are places, not addresses.
+The second sign is a division before it (省 市 区 县 镇 …), a building or flat after it, or a word that speaks of an
+address; “排在 5 号” alone is none. Towns and districts without road or building are left: they are places.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator
 
 _HOUSE = re.compile(
-    r"(?:大道|路|街|道|巷|弄|里|胡同|村|组|屯|庄|号院|新村|小区|花园|苑|公寓)\s?\d{1,5}(?:[-—]\d{1,4})?(?:号院|号|弄|组|幢|栋)"
+    r"(?:大道|路|街|道|巷|弄|里|胡同|村|组|屯|庄|号院|新村|小区|花园|苑|公寓|[一二三四五六七八九十]段)\s?\d{1,5}(?:[-—]\d{1,4})?(?:号院|号|弄|组|幢|栋)"
     r"|\d{1,4}(?:栋|幢|座|号楼)(?:\d{1,3}单元)?\d{1,4}(?:室|号|房|户)"
 )
 _INSIDE = re.compile(
-    r"(?:[\u4e00-\u9fff]{0,8}?[A-Z]?\d{0,4}(?:栋|幢|座|号楼|单元|楼|层|室|号房|房|户)(?:[-—]?\d{1,4}(?:室|号|房)?)?){0,4}"
+    r"(?:[\u4e00-\u9fff]{0,8}?[A-Z]?\d{0,4}(?:栋|幢|座|号楼|单元|楼|层|室|号|房|户)(?:[-—]?\d{1,4}(?:室|号|房)?)?){0,4}"
 )
 _BEFORE = re.compile(r"[\u4e00-\u9fff\d]{0,40}$")
 _PROVINCE = re.compile(

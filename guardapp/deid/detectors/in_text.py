@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from guardapp.deid.detectors import ASKED_KINDS, KIND, TEXT_KINDS, Kind
+from guardapp.deid.detectors import ASKED_KINDS, KIND, TEXT_KINDS, Kind, in_ascii
 from guardapp.deid.detectors.addresses_in_text import addresses
 from guardapp.deid.detectors.checksums import IBAN_LENGTHS, luhn
 from guardapp.deid.detectors.chinese_addresses import chinese_addresses
@@ -54,6 +54,7 @@ def spans(text: str, kinds: Sequence[str]) -> list[Span]:
     otherwise the order of `kinds` decides.
     """
     found: list[Span] = []
+    text = in_ascii(text)
     for name in sorted(dict.fromkeys(kinds), key=_rank):
         for find in _FINDERS[name]:
             for start, end in find(text):

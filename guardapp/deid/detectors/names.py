@@ -6,6 +6,7 @@ Numbers are never names.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -39,23 +40,36 @@ class Names(NamedTuple):
 
 
 class Dictionary(NamedTuple):
-    """Given names and surnames of one language: English ones in lower case, Chinese given names as single characters."""
+    """Given names and surnames of a language: English ones in lower case, Chinese given names as single characters."""
 
     given: frozenset[str]
     surnames: frozenset[str]
 
 
+def _listed(name: str) -> frozenset[str]:
+    return frozenset(resource("names", name).read_text(encoding="utf-8").split())
+
+
 @cache
 def dictionary() -> tuple[Dictionary, Dictionary]:
     """English and Chinese."""
-
-    def listed(name: str) -> frozenset[str]:
-        return frozenset(resource("names", name).read_text(encoding="utf-8").split())
-
     return (
-        Dictionary(listed("english_given.txt"), listed("english_surnames.txt")),
-        Dictionary(listed("chinese_given.txt"), listed("chinese_surnames.txt")),
+        Dictionary(_listed("english_given.txt"), _listed("english_surnames.txt")),
+        Dictionary(_listed("chinese_given.txt"), _listed("chinese_surnames.txt")),
     )
+
+
+@cache
+def given_elsewhere() -> frozenset[str]:
+    """Given names that are usual outside English-speaking countries, in lower case, without accents."""
+    return _listed("international_given.txt")
+
+
+@cache
+def words_beside_names(group: str) -> frozenset[str]:
+    """The words of a group of `resources/names/words_beside_names.json`, in lower case."""
+    groups = json.loads(resource("names", "words_beside_names.json").read_text(encoding="utf-8"))
+    return frozenset(groups[group].split())
 
 
 def person_names(column: str, cells: Sequence[str]) -> Names:

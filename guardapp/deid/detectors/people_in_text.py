@@ -10,44 +10,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import cache
 from typing import NamedTuple
 
-from guardapp.deid.detectors.names import dictionary
-from guardapp.resource_files import resource
+from guardapp.deid.detectors.names import dictionary, given_elsewhere, words_beside_names
 
 _NEEDED = 3
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
-_PARTICLES = frozenset("de van von der den la le di da dos del al bin ibn el ter ten af av zu".split())
-_NO_NAMES = frozenset(
-    """a about after all also although am an and any are as at be because been before but by can come could dear did do
-    does don't each even every everyone everything first for from get give go good great had has have he hello her
-    here here's hey hi his how however i i'd i'll i'm i've if in is it it's its just last let let's like look made make
-    many may maybe me more most much must my need never new next no not now of on once one only or other our out over
-    please regarding same see she should since so some someone still such thank thanks that that's the their them then
-    there there's these they they're this those though to today tomorrow too two under until up us very was we we're
-    were what what's when where where's which while who who's whose why will with would yes yesterday yet you you're
-    your january february march april june july august september october november december monday tuesday wednesday
-    thursday friday saturday sunday name date phone address mr mrs ms miss dr prof sir madam street city state country
-    company bank card account north south east west english american british french german chinese spanish italian
-    australian dutch polish russian japanese god christmas easter internet god's""".split()
-)
-"""Words that begin sentences or name other things, however they are written."""
-_OTHERS = frozenset(
-    """inc ltd llc corp co gmbh ag plc company group bank university college school hospital institute church club team
-    party press news times post weekly magazine street st road rd avenue ave lane drive boulevard court square park
-    bridge river lake mountain island county city airport station hotel museum theatre center centre building house
-    street's states kingdom republic award awards prize records album film festival league cup foundation association
-    society union council department ministry agency army island islands bay beach valley hills coast""".split()
-)
-"""Beside one of these words, capital letters name a firm, a place or a thing."""
-_ALSO_WORDS = frozenset(
-    """will mark may april june grace hope faith rose dawn bill jack frank gene max ray guy dale glen joy violet ruby
-    amber holly heather hazel iris daisy austin jordan madison florence charlotte virginia victoria jackson chelsea
-    logan mason christian sydney penny sue pat rob art drew chase grant summer autumn crystal ginger robin jean
-    victor felix leo regina""".split()
-)
-"""Given names that are common words or places as well."""
 _TITLE = re.compile(
     r"\b(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor|Sir|Madam|Lady|Lord|Rev|Fr|Herr|Frau|Monsieur|Madame|Señor|Señora)\.?\s+$",
     re.IGNORECASE,
@@ -75,7 +43,7 @@ _DOES = re.compile(
 
 
 class _Run(NamedTuple):
-    """Words with capital letters beside each other, initials and particles between them; `start` … `end` in the text."""
+    """Words with capital letters side by side, initials and particles between them; `start` … `end` in the text."""
 
     start: int
     end: int
@@ -90,19 +58,25 @@ def people(text: str) -> Iterator[tuple[int, int]]:
     """
     runs = list(_runs(text))
     sure = {index for index, run in enumerate(runs) if _signs(text, run) >= _NEEDED}
+    also_words, others = words_beside_names("names that are words"), words_beside_names("firms, places and things")
     known = {
         word
         for index in sure
         for word in runs[index].words
-        if len(word) > 2 and word.lower() not in _ALSO_WORDS | _OTHERS
+        if len(word) > 2 and word.lower() not in also_words | others
     }
     for index, run in enumerate(runs):
-        if index in sure or (known.intersection(run.words) and not _OTHERS.intersection(map(str.lower, run.words))):
+        if index in sure:
             yield run.start, run.end
+        elif not others.intersection(map(str.lower, run.words)):
+            for word in run.words:
+                if word in known:
+                    yield text.index(word, run.start), run.end
+                    break
 
 
 def _runs(text: str) -> Iterator[_Run]:
-    words = [match for match in _WORD.finditer(text)]
+    words = list(_WORD.finditer(text))
     index = 0
     while index < len(words):
         if not _may_name(words[index].group()):
@@ -120,7 +94,11 @@ def _runs(text: str) -> Iterator[_Run]:
                 run.append(following)
             elif single and beyond is not None and _may_name(beyond.group()):
                 initial = initial or text[following.end() : beyond.start()] in (" ", ". ")
-            elif not (following.group() in _PARTICLES and beyond is not None and _may_name(beyond.group())):
+            elif not (
+                following.group() in words_beside_names("particles")
+                and beyond is not None
+                and _may_name(beyond.group())
+            ):
                 break
             last += 1
         index = last + 1
@@ -131,14 +109,11 @@ def _runs(text: str) -> Iterator[_Run]:
 
 def _may_name(word: str) -> bool:
     return (
-        len(word) > 1 and word[0].isupper() and not word.isupper() and word.lower().replace("’", "'") not in _NO_NAMES
+        len(word) > 1
+        and word[0].isupper()
+        and not word.isupper()
+        and word.lower().replace("’", "'") not in words_beside_names("begin sentences")
     )
-
-
-@cache
-def _elsewhere() -> frozenset[str]:
-    """Given names that are usual outside English-speaking countries, without accents."""
-    return frozenset(resource("names", "international_given.txt").read_text(encoding="utf-8").split())
 
 
 def _plain(word: str) -> str:
@@ -153,13 +128,14 @@ def _signs(text: str, run: _Run) -> int:
     if _TITLE.search(before):
         return _NEEDED
     following = _WORD.match(text, run.end + 1)
-    if _OTHERS.intersection(low) or (following and following.group().lower() in _OTHERS):
+    others = words_beside_names("firms, places and things")
+    if others.intersection(low) or (following and following.group().lower() in others):
         return 0
     english, _ = dictionary()
     several = len(low) > 1
     signs = several + 2 * run.initial
-    if _plain(low[0]) in english.given | _elsewhere():
-        signs += 1 if low[0] in _ALSO_WORDS else 2
+    if _plain(low[0]) in english.given | given_elsewhere():
+        signs += 1 if low[0] in words_beside_names("names that are words") else 2
     if several and low[-1] in english.surnames:
         signs += 1
     if re.search(r"[^\s.!?:\"“”]\s*$", before) and not before.endswith("\n"):

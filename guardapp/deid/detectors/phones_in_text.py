@@ -25,7 +25,9 @@ _NATIONAL = re.compile(
     + END
 )
 _GROUPS = re.compile(EDGE + r"(?:\(\d{1,5}\)[ .-]?)?\d{1,10}(?:[ .-]\d{1,8}){0,5}(?:x\d{1,5})?" + END)
-_DATE = re.compile(r"\d{4}([-./ ])\d{1,2}\1\d{1,2}|\d{1,2}([-./ ])\d{1,2}\2\d{4}|(?:1[89]|20)\d{2}[- ](?:1[89]|20)\d{2}")
+_DATE = re.compile(
+    r"\d{4}([-./ ])\d{1,2}\1\d{1,2}|\d{1,2}([-./ ])\d{1,2}\2\d{4}|(?:1[89]|20)\d{2}[- ](?:1[89]|20)\d{2}"
+)
 
 _LABEL = re.compile(
     r"(?:\b(?:phone|telephone|tel|call(?: me| us)?|mobile|cell|desk|fax|dial|ring|sms)\b|电话|手机|致电|传真|联系方式)"
