@@ -93,6 +93,7 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
     from guardapp.deid.attacks.on_release import attack_release
     from guardapp.deid.classes import class_sizes
     from guardapp.deid.coding import Coded
+    from guardapp.deid.model_utility import model_utility
     from guardapp.deid.policy import refuse_later
     from guardapp.deid.protect import (
         CellCounts,
@@ -189,6 +190,7 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
     report = _report(policy, table, recoded, counts, measured, written.escaped)
     report["output"] = {"format": form, "order": spec.output.order, "encoding": "utf-8"}
     report["attacks"] = [result.model_dump() for result in attacks]
+    report["model_utility"] = model_utility(policy, coded, recoded.columns)
     policy = _with_own_hierarchies(policy, out)
     if key is not None:
         policy.key_check = key_check(key)

@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from guardapp.deid.risk_options import RISK_MODELS, AverageRisk, MaximumRisk, PopulationUniqueness, SampleUniqueness
 from guardapp.deid.rule_options import BY_ROW, KEYED, PERTURBING, Fpe, Replace, RuleWithOptions, refuse_contradictions
+from guardapp.deid.utility_options import UtilityCheck
 from guardapp.errors import GuardError, from_os_error
 from guardapp.spec import InputPath, Part
 
@@ -194,6 +195,7 @@ class Policy(Part):
     models: list[Model] = Field(default_factory=list)
     search: Search = Field(default_factory=Search)
     attacks: Attacks = Field(default_factory=Attacks)
+    utility: UtilityCheck | None = Field(None, description="What a model loses by the protection, if it is asked.")
     key: str = Field(
         DEFAULT_KEY, min_length=1, max_length=120, description="Vault key that makes pseudonyms and tokens."
     )
@@ -230,6 +232,8 @@ class Policy(Part):
         if sum(isinstance(model, KAnonymity) for model in self.models) > 1:
             raise ValueError("k-anonymity is asked for twice")
         refuse_contradictions(self.columns)
+        if self.utility is not None:
+            self.utility.refuse(self.columns)
         for name in self.search.weights or {}:
             if name not in self.quasi:
                 raise ValueError(f"a weight is given to “{name}”, which is no quasi-identifier of the result")
