@@ -28,7 +28,7 @@ from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree
 
-ESCAPED = re.compile("_x([0-9A-F]{4})_")
+CELLS = {("n", "c"), ("n", "c", "v"), ("b", "c", "v"), ("inlineStr", "c", "is", "t")}
 SHEET = "xl/worksheets/sheet1.xml"
 HASHES = {"secp256r1": "SHA256", "secp384r1": "SHA384", "secp521r1": "SHA512"}
 TOLERANCE = 1e-9
@@ -118,7 +118,6 @@ def text_lines(path, output):
 
 
 def sqlite_lines(path, output):
-    # a log of changes beside it would change what other programs read
     if any(path.with_name(path.name + ending).exists() for ending in ("-wal", "-journal")):
         raise Doubt("the database has a log of changes beside it")
     with closing(sqlite3.connect(path.resolve().as_uri() + "?mode=ro&immutable=1", uri=True)) as database:
@@ -137,9 +136,10 @@ def sheet_lines(path, output):
             raise Doubt("the workbook holds something else than one sheet")
         for _, row in ElementTree.iterparse(file):  # noqa: S314 - what its signer has signed
             if row.tag.endswith("}row"):
-                if any("r" in cell.attrib or cell.get("t", "n") not in ("n", "b", "inlineStr") for cell in row):
+                shapes = {(c.get("t", "n"), *(part.tag.rpartition("}")[2] for part in c.iter())) for c in row}
+                if not shapes <= CELLS or row.attrib or any("r" in cell.attrib for cell in row):
                     raise Doubt("the sheet is not written as releases are")
-                yield [ESCAPED.sub(lambda code: chr(int(code[1], 16)), "".join(cell.itertext())) for cell in row]
+                yield [re.sub("_x([0-9A-F]{4})_", lambda m: chr(int(m[1], 16)), "".join(c.itertext())) for c in row]
                 row.clear()
 
 

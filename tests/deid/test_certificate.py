@@ -238,7 +238,7 @@ def test_changes_that_wait_beside_a_database_are_noticed(release_as: Releases) -
     assert (status, "log of changes" in told) == (1, True)
 
 
-@pytest.mark.parametrize("trick", ["second sheet", "places", "shared"])
+@pytest.mark.parametrize("trick", ["second sheet", "places", "shared", "two values", "row"])
 def test_a_workbook_that_shows_other_cells_than_were_counted_is_refused(
     release_as: Releases, tmp_path: Path, trick: str
 ) -> None:
@@ -251,8 +251,12 @@ def test_a_workbook_that_shows_other_cells_than_were_counted_is_refused(
         parts["xl/worksheets/sheet2.xml"] = parts[sheet]
     elif trick == "places":
         parts[sheet] = parts[sheet].replace(b"<c><v>", b'<c r="B2"><v>', 1)
-    else:
+    elif trick == "shared":
         parts[sheet] = parts[sheet].replace(b"<c><v>", b'<c t="s"><v>', 1)
+    elif trick == "two values":
+        parts[sheet] = parts[sheet].replace(b"</v></c>", b"</v><v>7</v></c>", 1)
+    else:
+        parts[sheet] = parts[sheet].replace(b"<row>", b'<row r="2">')
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in parts.items():
             archive.writestr(name, content)

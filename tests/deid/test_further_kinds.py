@@ -107,6 +107,7 @@ def test_columns_are_found_and_clean_ones_are_not(tmp_path: Path) -> None:
         ("our VAT is DE136695976.", "eu_vat", "DE136695976"),
         ("my card is 503802053770", "payment_card", "503802053770"),
         ("781 1704 office", "phone", "781 1704"),
+        ("tel: 84 23 30", "phone", "84 23 30"),
         ("My new number is 98 76 54 32, bye", "phone", "98 76 54 32"),
         ("Nobody answered when I tried 12 345 678 today", "phone", "12 345 678"),
         ("拨打 400-810-8888 转人工", "phone", "400-810-8888"),
@@ -122,6 +123,7 @@ def test_they_are_found_inside_text(text: str, kind: str, value: str) -> None:
     [
         "I called about order 555 123 456 yesterday",
         "phones sold in 2015 2016",
+        "They answered 84 23 30 times",
         "call volume was 1 234 567 people",
         "He phoned. Room 12 345 678 was empty",
         "账号 8812 3456 7788 的客户来电",

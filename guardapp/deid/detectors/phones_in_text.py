@@ -1,6 +1,6 @@
 """Phone numbers without a country code inside free text: a usual national grouping, or digits spoken of as one.
 
-Groups of seven to fifteen digits alone are no phone number: they are amounts, rooms and orders as well. What the
+Groups of six to fifteen digits alone are no phone number: they are amounts, rooms and orders as well. What the
 sentence last spoke of before them decides, the vocabulary of telephones against that of other numbers.
 """
 
@@ -64,7 +64,7 @@ def national_phones(text: str) -> Iterator[tuple[int, int]]:
     for pattern in (_NATIONAL, _GROUPS):
         for match in pattern.finditer(text):
             start, end = match.span()
-            if pattern is _GROUPS and not (7 <= _digits(match.group()) <= 15 and _spoken_of(text, start, end)):
+            if pattern is _GROUPS and not (6 <= _digits(match.group()) <= 15 and _spoken_of(text, start, end)):
                 continue
             if _DATE.fullmatch(match.group()) or any(start < last and first < end for first, last in taken):
                 continue
@@ -77,11 +77,11 @@ def _digits(text: str) -> int:
 
 
 def _spoken_of(text: str, start: int, end: int) -> bool:
-    """Whether the words around say that it is a phone number; digits in one run need the word right beside them."""
+    """Whether the words around say that it is a phone number; right beside it where it is short or in one run."""
     before = max(0, start - _REACH)
     if _LABEL.search(text, before, start) or _AFTER.match(text, end):
         return True
-    if text[start:end].isdigit() or _UNIT.match(text, end):
+    if text[start:end].isdigit() or _digits(text[start:end]) < 7 or _UNIT.match(text, end):
         return False
     sentence = _SENTENCE_END.split(text[before:start])[-1]
     topics = list(_TOPIC.finditer(sentence))
