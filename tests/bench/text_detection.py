@@ -17,6 +17,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -126,6 +127,20 @@ def phone_is_found(sentence: str, phone: str) -> bool:
     return 2 * sum(shared_characters(mark, span) for span in mine) >= len(phone)
 
 
+def list_what_packages_hold() -> None:
+    """What is covered in descriptions of the installed packages, e-mail and web addresses aside; to look through."""
+    words, found = 0, []
+    for package in distributions():
+        for text in (package.read_text("METADATA") or "").split("\n\n"):
+            words += len(text.split())
+            found += [
+                f"{span.kind}: {text[max(0, span.start - 30) : span.start]!r} {text[span.start : span.end]!r}"
+                for span in spans(text, TEXT_KINDS)
+                if span.kind not in ("email", "url")
+            ]
+    print(f"{words} words, {len(found)} covered", *found, sep="\n")
+
+
 def labelled_texts() -> list[Text]:
     return [
         Text(text["full_text"], text["spans"], text["masked"]) for text in json.loads(TEXTS.read_text(encoding="utf-8"))
@@ -135,7 +150,11 @@ def labelled_texts() -> list[Text]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--misses", action="store_true", help="list what the tuning half has wrong")
+    parser.add_argument("--packages", action="store_true", help="list what is covered in descriptions of packages")
     asked = parser.parse_args()
+    if asked.packages:
+        list_what_packages_hold()
+        return
     print("| half | label | templates | labelled | found | recall | covered | right | precision |")
     print("|---|---|---|---|---|---|---|---|---|")
     for half, texts in zip(HALVES, halves(labelled_texts()), strict=True):

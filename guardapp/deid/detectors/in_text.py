@@ -20,7 +20,7 @@ _CARD_WORD = re.compile(
     re.IGNORECASE,
 )
 _CARD_DIGITS = re.compile(EDGE + r"\d{12,19}" + END)
-_VERSION = re.compile(r"(?:\b(?:version|ver|v|release|build)\b|版本号?)[ \t.:：#=]*$", re.IGNORECASE)
+_VERSION = re.compile(r"(?:\b(?:version|ver|v|release|build)\b|版本号?)[ \t.:：#=]*$|[<>~]=[ \t]*$", re.IGNORECASE)
 
 _WITH_CHECK = (
     "cn_resident_id",

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from guardapp.deid.detectors.names import dictionary, given_elsewhere, words_beside_names
 
 _NEEDED = 3
+_CAMEL = re.compile(r"(?!(?:Mac|Mc|De|Del|Di|Du|La|Le|Van|Von|Fitz)[A-Z])[^\W\d_]*[a-zß-ÿ][A-Z]")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _TITLE = re.compile(
     r"\b(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor|Sir|Madam|Lady|Lord|Rev|Fr|Herr|Frau|Monsieur|Madame|Señor|Señora)\.?\s+$",
@@ -108,12 +109,10 @@ def _runs(text: str) -> Iterator[_Run]:
 
 
 def _may_name(word: str) -> bool:
-    return (
-        len(word) > 1
-        and word[0].isupper()
-        and not word.isupper()
-        and word.lower().replace("’", "'") not in words_beside_names("begin sentences")
-    )
+    """Whether it is written as parts of names are: not all in capitals, and with one inside only after Mc, De …"""
+    if len(word) < 2 or not word[0].isupper() or word.isupper() or _CAMEL.match(word):
+        return False
+    return word.lower().replace("’", "'") not in words_beside_names("begin sentences")
 
 
 def _plain(word: str) -> str:
