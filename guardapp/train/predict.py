@@ -23,17 +23,17 @@ _ONCE = {"scattering-linear": 0.25}
 
 
 class Prediction(TypedDict):
-    """epsilon:  at the end of the run, never more than the target
-    curve:    (step, ε) at the end of every block
-    sigma:    noise multiplier; sample_rate, steps, batch, clip: the schedule
+    """epsilon:  at the end of the run, never more than the target; None without privacy
+    curve:    (step, ε) at the end of every block; empty without privacy
+    sigma:    noise multiplier, None without privacy; sample_rate, steps, batch, clip: the schedule
     epochs:   expected passes over the public number of examples
     seconds:  a rough estimate for one core
     """
 
     architecture: str
-    epsilon: float
+    epsilon: float | None
     curve: list[tuple[int, float]]
-    sigma: float
+    sigma: float | None
     sample_rate: float
     steps: int
     batch: int
@@ -43,7 +43,7 @@ class Prediction(TypedDict):
 
 
 def predict(
-    privacy: Privacy,
+    privacy: Privacy | None,
     recipe: Name = "auto",
     kind: Literal["image", "table"] = "table",
     *,
@@ -52,10 +52,18 @@ def predict(
     batch: int | None = None,
     steps: int | None = None,
     clip: float | None = None,
+    max_examples: int | None = None,
 ) -> Prediction:
-    """The prediction for a run with these settings. Raises GuardError train.recipe, train.unreachable."""
-    examples = public_examples(privacy.max_examples, test_fraction)
-    chosen = choose(recipe, Shape(kind, examples, privacy.epsilon), batch=batch, steps=steps, clip=clip)
+    """The prediction for a run with these settings. Raises GuardError train.recipe, train.unreachable.
+
+    max_examples: expected rows of a training without privacy, which has none of its own
+    """
+    rows = privacy.max_examples if privacy is not None else max_examples
+    assert rows is not None
+    examples = public_examples(rows, test_fraction)
+    chosen = choose(
+        recipe, Shape(kind, examples, privacy.epsilon if privacy else None), batch=batch, steps=steps, clip=clip
+    )
     return describe(make_plan(chosen, examples, classes, privacy))
 
 
@@ -63,9 +71,9 @@ def describe(plan: Plan) -> Prediction:
     fixed, each = _MILLISECONDS[plan.architecture]
     return Prediction(
         architecture=plan.architecture,
-        epsilon=plan.epsilons[-1],
-        curve=list(zip(plan.ends, plan.epsilons, strict=True)),
-        sigma=plan.mechanism.noise,
+        epsilon=plan.epsilons[-1] if plan.private else None,
+        curve=list(zip(plan.ends, plan.epsilons, strict=True)) if plan.private else [],
+        sigma=plan.noise if plan.private else None,
         sample_rate=plan.rate,
         steps=plan.steps,
         batch=plan.batch,

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from guardapp.desktop.kit import Segmented, row
 from guardapp.desktop.theme import tokens
+from guardapp.desktop.training.course import Choose
 from guardapp.desktop.training.curves import Curves
 from guardapp.desktop.training.draft import Draft
 from guardapp.desktop.training.hero import Hero
@@ -21,9 +22,9 @@ from guardapp.errors import GuardError
 class Bench(QWidget):
     """Shows a draft or a job; the page decides which."""
 
-    def __init__(self) -> None:
+    def __init__(self, choose_model: Choose, choose_public: Choose, choose_folder: Choose) -> None:
         super().__init__()
-        self.panel = SettingsPanel()
+        self.panel = SettingsPanel(choose_model, choose_public, choose_folder)
         self.hero = Hero()
         self.curves = Curves()
         self.promise = Promise()
@@ -63,9 +64,12 @@ class Bench(QWidget):
         )
 
     def show_prediction(self, found: dict[str, Any], draft: Draft) -> None:
-        assert draft.epsilon is not None and draft.delta is not None
         self.panel.show_plan(found)
-        self.hero.show_prediction(found, draft.epsilon)
+        self.hero.show_prediction(found, draft.epsilon or 0.0)
+        if not draft.private:
+            self.curves.show_nothing()
+            return
+        assert draft.epsilon is not None and draft.delta is not None
         per_epoch = found["steps"] / found["epochs"]
         self.curves.show_prediction([tuple(point) for point in found["curve"]], per_epoch, draft.epsilon, draft.delta)
 

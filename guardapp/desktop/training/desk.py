@@ -84,6 +84,8 @@ class TrainingDesk(QObject):
         self._wanted = {
             "do": "predict",
             "privacy": draft.privacy(),
+            "max_examples": draft.bound,
+            "start": dict(draft.course).get("start"),
             "recipe": draft.recipe,
             "kind": draft.kind,
             "test_fraction": draft.held_back,

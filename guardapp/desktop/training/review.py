@@ -63,7 +63,7 @@ class Review(QWidget):
         """left: what the budget of the data has left, None without one"""
         clear(self._promises)
         for text, evidence, values in _promises(draft, prediction, left):
-            self._promises.addWidget(CheckLine("done", text, evidence, **values))
+            self._promises.addWidget(CheckLine("done" if draft.private else "amberFlag", text, evidence, **values))
         clear(self._limits)
         for key in _not_covered(draft, found["derived"]):
             self._limits.addWidget(Label(key, "body", "muted", wrap=True))
@@ -76,6 +76,8 @@ class Review(QWidget):
 
 
 def _promises(draft: Draft, plan: Mapping[str, Any], left: float | None) -> list[tuple[str, str, dict[str, Any]]]:
+    if not draft.private:
+        return [_nothing(draft, plan)]
     epsilon, delta = rounded_up(plan["epsilon"]), exponent(draft.delta or 0.0)
     found: list[tuple[str, str, dict[str, Any]]] = [
         (
@@ -105,6 +107,12 @@ def _promises(draft: Draft, plan: Mapping[str, Any], left: float | None) -> list
             },
         ),
     ]
+    if "audit" in dict(draft.course):
+        text, evidence = "It is a rehearsal", "Made-up rows are among the data. The model is not for release."
+        found.append((text, evidence, {}))
+    if "stop" in dict(draft.course):
+        text, evidence = "It may stop early", "By public data alone; all planned steps are charged nevertheless."
+        found.append((text, evidence, {}))
     if left is None:
         text, evidence = "The ledger counts this training", "No budget is set for this data, so none is refused."
         found.append((text, evidence, {}))
@@ -114,8 +122,20 @@ def _promises(draft: Draft, plan: Mapping[str, Any], left: float | None) -> list
     return found
 
 
+def _nothing(draft: Draft, plan: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
+    """The one line of a training without a guarantee."""
+    evidence = "{steps} steps, for comparison. The model, the report and the statement say that there is no guarantee."
+    return ("Nothing is promised about the data", evidence, {"steps": wording.number(int(plan["steps"]))})
+
+
 def _not_covered(draft: Draft, derived: Sequence[str]) -> list[str]:
+    if not draft.private:
+        return ["Every row of the data: what the model gives away about it is not limited."]
     found = []
+    if "start" in dict(draft.course):
+        found.append(
+            "The weights that the training started from: what they disclose was decided by their own training."
+        )
     if draft.held_back > 0:
         found.append("The rows that are held back: accuracy and validation loss are measured with them exactly.")
     if "classes" in derived:
