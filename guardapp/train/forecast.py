@@ -109,6 +109,7 @@ def _predict(request: Mapping[str, Any]) -> dict[str, Any]:
         steps=request.get("steps"),
         clip=request.get("clip"),
         max_examples=request.get("max_examples"),
+        clipped=privacy is None and bool(request.get("clipped")),
     )
     check_shape(found["architecture"], tuple(request["shape"]))
     return dict(found)

@@ -25,7 +25,8 @@ _ONCE = {"scattering-linear": 0.25}
 class Prediction(TypedDict):
     """epsilon:  at the end of the run, never more than the target; None without privacy
     curve:    (step, ε) at the end of every block; empty without privacy
-    sigma:    noise multiplier, None without privacy; sample_rate, steps, batch, clip: the schedule
+    sigma:    noise multiplier, None without privacy; sample_rate, steps, batch, clip: the schedule; clip is None where
+              nothing is clipped
     epochs:   expected passes over the public number of examples
     seconds:  a rough estimate for one core
     """
@@ -37,7 +38,7 @@ class Prediction(TypedDict):
     sample_rate: float
     steps: int
     batch: int
-    clip: float
+    clip: float | None
     epochs: float
     seconds: float
 
@@ -53,10 +54,12 @@ def predict(
     steps: int | None = None,
     clip: float | None = None,
     max_examples: int | None = None,
+    clipped: bool = False,
 ) -> Prediction:
     """The prediction for a run with these settings. Raises GuardError train.recipe, train.unreachable.
 
     max_examples: expected rows of a training without privacy, which has none of its own
+    clipped:      whether the gradients of such a training are clipped nevertheless
     """
     rows = privacy.max_examples if privacy is not None else max_examples
     assert rows is not None
@@ -64,7 +67,7 @@ def predict(
     chosen = choose(
         recipe, Shape(kind, examples, privacy.epsilon if privacy else None), batch=batch, steps=steps, clip=clip
     )
-    return describe(make_plan(chosen, examples, classes, privacy))
+    return describe(make_plan(chosen, examples, classes, privacy, clipped=clipped))
 
 
 def describe(plan: Plan) -> Prediction:
@@ -77,7 +80,7 @@ def describe(plan: Plan) -> Prediction:
         sample_rate=plan.rate,
         steps=plan.steps,
         batch=plan.batch,
-        clip=plan.clip,
+        clip=plan.clip if plan.private or plan.clipped else None,
         epochs=plan.steps / plan.steps_per_epoch,
         seconds=(plan.steps * (fixed + each * plan.batch) + _ONCE.get(plan.architecture, 0) * plan.examples) / 1000,
     )

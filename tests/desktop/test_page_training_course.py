@@ -72,7 +72,7 @@ def test_start_stop_audit_and_no_guarantee_are_chosen_by_mouse_or_keyboard(
     course.public._take(pictures(tmp_path / "public.npz", 40))
     hand.pick(course.audit, "nothing")
     hand.write(course.canaries, "200")
-    hand.look(looking, "safetensors", "npz", "LoRA")
+    hand.look(looking, "safetensors", "npz")
     qtbot.waitUntil(page.primary.isEnabled, timeout=20_000)
     assert page._prediction is not None and page._prediction["architecture"] == "mlp"
     spec = spec_of(page)
@@ -86,7 +86,8 @@ def test_start_stop_audit_and_no_guarantee_are_chosen_by_mouse_or_keyboard(
     hand.pick(panel.guarantee, "none")
     assert not course.audit.isEnabled() and not panel.epsilon.isEnabled()
     qtbot.waitUntil(page.primary.isEnabled, timeout=20_000)
-    hand.look(looking, "safetensors", "npz", "LoRA")
+    assert not page.bench.curves.isVisible() and not panel.clip.placeholderText(), "no ε to draw, and no clipping"
+    hand.look(looking, "safetensors", "npz")
     compared = spec_of(page)
     assert compared.privacy is None and compared.audit is None and compared.max_examples == 400
     assert compared.start == spec.start and compared.stop == spec.stop

@@ -120,7 +120,9 @@ def test_a_training_without_privacy_has_a_duration_and_no_epsilon() -> None:
     fields = {"kind": "table", "test_fraction": 0.1, "classes": 2, "shape": [4], "steps": 30}
     told = ask(6, "predict", privacy=None, max_examples=1000, **fields)["result"]
     assert told["epsilon"] is None and told["sigma"] is None and told["curve"] == []
-    assert told["steps"] == 30 and told["seconds"] > 0
+    assert told["steps"] == 30 and told["seconds"] > 0 and told["clip"] is None
+    clipped = ask(7, "predict", privacy=None, max_examples=1000, clip=0.5, clipped=True, **fields)["result"]
+    assert clipped["clip"] == 0.5 and clipped["epsilon"] is None
 
 
 def test_a_training_from_a_model_is_predicted_for_that_model_and_refused_where_it_does_not_fit(tmp_path: Path) -> None:

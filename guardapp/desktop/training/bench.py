@@ -32,6 +32,8 @@ class Bench(QWidget):
         self.stack = QStackedWidget()
         self.stack.addWidget(self.promise)
         self.stack.addWidget(self.curves)
+        self._nothing = QWidget()
+        self.stack.addWidget(self._nothing)
         self.stack.setCurrentWidget(self.curves)
         self.view.changed.connect(self.stack.setCurrentIndex)
         self._switch = QWidget()
@@ -67,8 +69,9 @@ class Bench(QWidget):
         self.panel.show_plan(found)
         self.hero.show_prediction(found, draft.epsilon or 0.0)
         if not draft.private:
-            self.curves.show_nothing()
+            self.stack.setCurrentWidget(self._nothing)  # there is no ε to predict
             return
+        self.stack.setCurrentWidget(self.curves)
         assert draft.epsilon is not None and draft.delta is not None
         per_epoch = found["steps"] / found["epochs"]
         self.curves.show_prediction([tuple(point) for point in found["curve"]], per_epoch, draft.epsilon, draft.delta)

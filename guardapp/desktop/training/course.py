@@ -18,18 +18,20 @@ Choose = Callable[[Callable[[Path], None]], None]
 
 STARTS = (
     Choice("", "From chance"),
-    Choice("last", "A model: its last layer"),
-    Choice("low-rank", "A model: small corrections (LoRA)"),
-    Choice("all", "A model: all of its weights"),
+    Choice("last", "A model, last layer only"),
+    Choice("low-rank", "A model, by corrections"),
+    Choice("all", "A model, all weights"),
 )
-STOPS = (Choice("", "After all steps"), Choice("public", "When public data gets no better"))
+STOPS = (Choice("", "After all steps"), Choice("public", "When public data says so"))
 AUDITS = (
     Choice("", "No audit"),
     Choice("pass", "Rehearse; fail if ε is refuted"),
     Choice("nothing", "Rehearse; only report it"),
 )
 _START_HELP = "What its weights disclose was decided by their own training."
-_STOP_HELP = "All planned steps are charged: when a run stops depends on private rows."
+_LOW_RANK = "Low-rank corrections (LoRA). What the model's own weights disclose was decided by their training."
+_STOP_HELP = "Once its loss no longer falls. All planned steps are charged: when a run stops depends on private rows."
+_STOP_FREE = "Once its loss no longer falls."
 _AUDIT_HELP = "Made-up rows are put into the data and searched for. The model is not for release."
 _NO_CLAIM = "Without a guarantee there is no ε that an audit could refute."
 _DEFAULTS = {"rank": 4, "patience": 5, "canaries": 1000}
@@ -129,8 +131,8 @@ class CourseSettings(QWidget):
         self._patience.setVisible(bool(stopped))
         self._canaries.setVisible(bool(audited))
         self.folder.setVisible(self._draft.kind == "image")
-        self._start.set_help(_START_HELP if started else "")
-        self._stop.set_help(_STOP_HELP if stopped and self._private else "")
+        self._start.set_help(_LOW_RANK if started == "low-rank" else _START_HELP if started else "")
+        self._stop.set_help("" if not stopped else _STOP_HELP if self._private else _STOP_FREE)
         self._audit.set_help(_AUDIT_HELP if audited else "" if self._private else _NO_CLAIM)
         for control in (self.start, self.model, self.stop, self.public, self.folder, *self._numbers.values()):
             control.setEnabled(not self._locked)

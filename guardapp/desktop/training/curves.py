@@ -85,11 +85,6 @@ class Curves(Card):
         self._end_at = points[-1]
         self.retranslate()
 
-    def show_nothing(self) -> None:
-        """Before a training without a guarantee: there is no ε to predict."""
-        self.clear()
-        self._show(loss=False, epsilon=False)
-
     def show_live(self, live: Live) -> None:
         """The whole of a job that is opened; `add` follows for what is new."""
         self.clear()

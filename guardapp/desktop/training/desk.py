@@ -85,6 +85,7 @@ class TrainingDesk(QObject):
             "do": "predict",
             "privacy": draft.privacy(),
             "max_examples": draft.bound,
+            "clipped": draft.clip is not None or "clipping" in dict(draft.method),
             "start": dict(draft.course).get("start"),
             "recipe": draft.recipe,
             "kind": draft.kind,

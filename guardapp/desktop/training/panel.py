@@ -146,6 +146,11 @@ class SettingsPanel(Card):
     def show_locked(self, draft: Draft, facts: dict[str, Any]) -> None:
         """Settings of a job, with what its plan came to."""
         self._fill(draft)
+        if not draft.private:
+            for field in (self.epsilon, self.delta):
+                field.blockSignals(True)
+                field.clear()
+                field.blockSignals(False)
         self._set_locked(True)
         self.show_plan(facts)
 
