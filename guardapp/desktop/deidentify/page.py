@@ -290,7 +290,7 @@ class DeidentifyPage(Page):
     def _set_k(self, k: int) -> None:
         self._change(lambda draft: draft.set_k(k))
 
-    def _set_target(self, target: int) -> None:
+    def _set_target(self, target: int | None) -> None:
         self._change(lambda draft: draft.set_target(target))
 
     def _ask_rule(self, name: str) -> None:
@@ -317,7 +317,8 @@ class DeidentifyPage(Page):
                 "Compare before and after…": lambda: self.sheets.compare(draft),
             }
         entries |= {"Load rules…": self._choose_rules, "Choose a table…": self._choose}
-        return more_menu(self, draft.target if draft is not None else None, self._set_target, entries)
+        grouping = draft is not None and bool(draft.quasi)
+        return more_menu(self, draft.target if draft else None, self._set_target if grouping else None, entries)
 
     def _choose_rules(self) -> None:
         self.services.choose_file(self._open_policy, "Load rules…", RULES)
@@ -335,7 +336,7 @@ class DeidentifyPage(Page):
         settings.pair.show_measured(found, settings.numeric)
         if self.draft.k is None:
             self._points = []
-            settings.figures.tradeoff.say_none("There is nothing to trade: no quasi-identifier is grouped")
+            settings.figures.tradeoff.say_none(page_words.NOTHING_TO_TRADE[bool(self.draft.quasi)])
         self._say()
 
     def _unmeasurable(self, error: GuardError) -> None:

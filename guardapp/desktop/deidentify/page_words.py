@@ -19,6 +19,11 @@ INPUT, SETTINGS, REVIEW, OUTCOME = range(4)
 """The steps of the page."""
 
 _PRIMARY = ("Go on with this table", "Review & queue", "Add to the queue", "Open folder")
+NOTHING_TO_TRADE = (
+    "There is nothing to trade: no quasi-identifier is grouped",
+    "There is nothing to trade: no group size is asked for",
+)
+"""Without and with quasi-identifiers."""
 _STAYS = "A new file is written. The original stays as it is."
 
 
