@@ -16,6 +16,7 @@ The window asks it for pages, profiles and previews and never touches the file: 
     {"id": 12, "do": "hierarchy", "column": "age", "hierarchy": …}      {"id": 12, "result": {"lines": […], "added": 0}}
     {"id": 13, "do": "read_hierarchy", "column": "age", "path": "…"}    the same of a file
     {"id": 14, "do": "write_hierarchy", "path": "…", "lines": […]}      {"id": 14, "result": {"path": "…"}}
+    {"id": 15, "do": "folder", "path": "…", "policy": null}             see `related.overview`
 
 A refusal is `{"id": n, "error": {"what", "why", "next", "code"}}`. Opening another table cancels what runs. Pages are
 answered while longer requests run. The process ends when its input does.
@@ -87,6 +88,7 @@ class Session:
             "hierarchy": self._hierarchy,
             "read_hierarchy": self._read_hierarchy,
             "write_hierarchy": self._write_hierarchy,
+            "folder": self._folder,
         }
 
     def serve(self, lines: IO[str]) -> None:
@@ -232,6 +234,12 @@ class Session:
         except SeveralTables as several:
             return {"tables": list(several.names)}
         return {"tables": []}
+
+    def _folder(self, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        from guardapp.deid.related.overview import overview
+
+        policy = request.get("policy")
+        return overview(Path(request["path"]), Path(policy) if policy else None, progress)
 
     def _compare(self, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
         return self._opened().compare(_policy(request), progress, request.get("k"))

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
 from guardapp.deid.policy import DEFAULT_KEY, Attacks, Policy, explain, load_document
 from guardapp.deid.rule_options import Fpe, Keyed
@@ -56,6 +56,15 @@ class TablesPolicy(Part):
                 table = {**table, **said}
             tables[name] = table
         return {**document, "tables": tables}
+
+    @model_serializer(mode="wrap")
+    def _said_once(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As a file has it, so that what was written can be read again: a job's spec holds a policy in place."""
+        document: dict[str, Any] = whole(self)
+        for table in document["tables"].values():
+            for field in _SHARED:
+                table.pop(field, None)
+        return document
 
     @model_validator(mode="after")
     def _together(self) -> TablesPolicy:

@@ -78,6 +78,13 @@ class TableDesk(QObject):
         """The sheets or tables of a file that has several."""
         self._ask("tables", {"path": str(path)}, lambda result: then(result["tables"]), self.refused.emit)
 
+    def folder(
+        self, path: Path, policy: Path | None, then: Callable[[dict[str, Any]], None], failed: Callable[..., None]
+    ) -> None:
+        """The tables of a folder with a policy for them: that of a file, or a suggested one."""
+        self.close()
+        self._ask("folder", {"path": str(path), "policy": str(policy) if policy else None}, then, failed)
+
     def hierarchy(
         self, column: str, now: Any, then: Callable[[dict[str, Any]], None], failed: Callable[..., None]
     ) -> None:
@@ -207,7 +214,7 @@ class TableDesk(QObject):
             self._session.ask({"do": "cancel", "request": number}, _nothing, _nothing)
 
     def _told(self, message: dict[str, Any]) -> None:
-        if message.get("about") not in (self._asked.get("profile"), self._asked.get("preview")):
+        if message.get("about") not in [self._asked.get(name) for name in ("profile", "preview", "folder")]:
             return
         done, total = message.get("done"), message.get("total")
         share = float(done) / float(total) if done is not None and total else None
