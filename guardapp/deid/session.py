@@ -18,6 +18,7 @@ The window asks it for pages, profiles and previews and never touches the file: 
     {"id": 14, "do": "write_hierarchy", "path": "…", "lines": […]}      {"id": 14, "result": {"path": "…"}}
     {"id": 15, "do": "folder", "path": "…", "policy": null}             see `related.overview`
 
+5, 6 and 11 take the path of a table of the population, `"population": "people.csv"`, for the models that need one.
 A refusal is `{"id": n, "error": {"what", "why", "next", "code"}}`. Opening another table cancels what runs. Pages are
 answered while longer requests run. The process ends when its input does.
 """
@@ -160,9 +161,13 @@ class Session:
         for watch in list(self._watches.values()):
             watch.cancelled.set()
 
-    def _opened(self) -> Preview:
+    def _opened(self, request: dict[str, Any] | None = None) -> Preview:
+        """What is open; a request under a policy may name the table of the population."""
         if self._preview is None:
             raise _bad_request("no table is open")
+        if request is not None:
+            population = request.get("population")
+            self._preview.population = Path(population) if population else None
         return self._preview
 
     def _open(self, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -205,7 +210,7 @@ class Session:
         }
 
     def _show(self, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-        return self._opened().preview(
+        return self._opened(request).preview(
             _policy(request),
             progress,
             k=request.get("k"),
@@ -218,7 +223,7 @@ class Session:
         from guardapp.deid.preview import CURVE_KS
 
         ks = tuple(int(k) for k in request.get("ks") or CURVE_KS)
-        return self._opened().curve(_policy(request), progress, ks)
+        return self._opened(request).curve(_policy(request), progress, ks)
 
     def _read_policy(self, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
         from guardapp.deid.policy import load_policy
@@ -242,7 +247,7 @@ class Session:
         return overview(Path(request["path"]), Path(policy) if policy else None, progress)
 
     def _compare(self, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-        return self._opened().compare(_policy(request), progress, request.get("k"))
+        return self._opened(request).compare(_policy(request), progress, request.get("k"))
 
     def _hierarchy(self, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
         from guardapp.deid.hierarchy_lines import column_lines
