@@ -109,7 +109,9 @@ def policy_(file: Path, table: str | None, output: Path | None) -> None:
     "original list.",
 )
 @click.option("--sign", default="", help="Signing key in the vault for the certificate, release.json.")
-@click.option("--population", type=_FILE, help="A table of more people with the same columns, to attack with.")
+@click.option(
+    "--population", type=_FILE, help="A table of more people with the same columns: to attack with, and for k-map."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def run_(
     file: Path,

@@ -194,6 +194,8 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
     report = report_document(policy, table, recoded, counts, measured, written.escaped)
     report["output"] = {"format": form, "order": spec.output.order, "encoding": "utf-8"}
     report["attacks"] = [result.model_dump() for result in attacks]
+    if spec.population is not None and policy.presence:
+        report["population"] = {"name": spec.population.name, "sha256": certificate.file_sha256(spec.population)}
     policy = _with_own_hierarchies(policy, out)
     if key is not None:
         policy.key_check = key_check(key)
@@ -217,6 +219,7 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
         search=report["search"],
         files=[copy, *sorted(out.glob("hierarchy-*.csv"))],
         input_sha256=input_sha256,
+        population=report.get("population"),
     )
     if spec.sign:
         document = certificate.signed(document, progress.key(spec.sign), spec.sign)

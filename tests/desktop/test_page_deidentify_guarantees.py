@@ -17,7 +17,7 @@ from pytestqt.qtbot import QtBot
 from guardapp.desktop.deidentify.page import OUTCOME, REVIEW, DeidentifyPage
 from guardapp.desktop.deidentify.rules import Draft
 from guardapp.desktop.i18n import tr
-from guardapp.desktop.kit import Button, Combo, ElidedLabel
+from guardapp.desktop.kit import Button, Combo, ElidedLabel, FileField
 from guardapp.desktop.sheet import Sheet
 from guardapp.desktop.window import Window
 
@@ -26,10 +26,11 @@ from guardapp.desktop.window import Window
 def clinic(tmp_path: Path) -> Path:
     luck = random.Random(11)
     path = tmp_path / "clinic.csv"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["age", "sex", "ward"])
-        writer.writerows([luck.randint(20, 60), luck.choice("FM"), luck.choice("ABC")] for _ in range(240))
+    for name, rows in (("clinic.csv", 240), ("city.csv", 3000)):
+        with path.with_name(name).open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["age", "sex", "ward"])
+            writer.writerows([luck.randint(20, 60), luck.choice("FM"), luck.choice("ABC")] for _ in range(rows))
     return path
 
 
@@ -86,7 +87,7 @@ def run(qtbot: QtBot, page: DeidentifyPage, hand: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("hand", ["en-mouse", "zh-keyboard"], indirect=True)
-def test_risks_are_bounded_instead_of_k_and_shown_as_measured(
+def test_risks_and_a_map_are_asked_for_instead_of_k_and_shown_as_measured(
     page: DeidentifyPage, qtbot: QtBot, clinic: Path, hand: Any, looking: Any
 ) -> None:
     page.open_file(clinic)
@@ -106,12 +107,17 @@ def test_risks_are_bounded_instead_of_k_and_shown_as_measured(
     pick(qtbot, offered, "average-risk")
     hand.write(part(sheet, QLineEdit, "Largest mean risk, 0 to 1"), "0.1")
     hand.press(part(sheet, Button, "Add this guarantee"))
+    pick(qtbot, offered, "k-map")
+    sheet.findChild(FileField).take(clinic.with_name("city.csv"))
+    hand.write(part(sheet, QLineEdit, "People that every row fits, at least"), "40")
+    hand.press(part(sheet, Button, "Add this guarantee"))
     qtbot.waitUntil(lambda: looking.clipped(sheet) == [], timeout=5_000)
     hand.press(part(sheet, Button, "Apply"))
     measured(qtbot, page)
     assert page.draft.policy()["models"] == [
         {"name": "population-uniqueness", "max": 0.01, "people": 5000, "estimator": "dankar"},
         {"name": "average-risk", "max": 0.1},
+        {"name": "k-map", "k": 40},
     ]
     hand.look(looking, "clinic", "deid")
 
@@ -120,7 +126,8 @@ def test_risks_are_bounded_instead_of_k_and_shown_as_measured(
         groups = Counter((row["age"], row["sex"]) for row in csv.DictReader(file))
     mean = len(groups) / 240
     assert 0 < mean <= 0.1
-    assert [model["measured"] for model in report["models"]] == [pytest.approx(0), pytest.approx(mean)]
+    assert [model["measured"] for model in report["models"][:2]] == [pytest.approx(0), pytest.approx(mean)]
+    assert report["models"][2]["measured"] >= 40
     said = tr("Mean risk of a row: {measured}", measured=f"{100 * mean:.2f} %")
     # a label is elided until its card has its width
     qtbot.waitUntil(lambda: any(label.text() == said for label in page.outcome.findChildren(ElidedLabel)))

@@ -99,14 +99,36 @@ GUARANTEES: dict[str, Guarantee] = {
         "groups",
         "People who are alone in the population, estimated: {measured}",
     ),
+    "k-map": Guarantee(
+        "Every row may be one of many people (k-map)",
+        "Every row fits at least {k} people of the population",
+        "Groups may be small where many people outside the table look the same.",
+        {"k": ("People that every row fits, at least", 10, 2, 100_000, True)},
+        "population",
+        "People of the population that every row fits: {measured} or more",
+    ),
+    "delta-presence": Guarantee(
+        "Who is in the table stays open (δ-presence)",
+        "Anybody of the population is in the release with a probability from {low} to {high}",
+        "Where being in the table tells something by itself. Needs the full-domain search without suppression.",
+        {
+            "low": ("Lowest probability, 0 to 1", 0, 0, 1, False),
+            "high": ("Highest probability, 0 to 1", 0.5, 1e-6, 1, False),
+        },
+        "population",
+        "Highest probability that somebody of the population is in the release: {measured}",
+    ),
 }
 ESTIMATORS = (
-    ("dankar", "The one that fits the sampling fraction (Dankar)"),
+    ("dankar", "Chosen by sampling fraction (Dankar)"),
     ("zayatz", "Zayatz"),
     ("pitman", "Pitman"),
     ("snb", "Shifted negative binomial"),
 )
 """How the people who are alone are estimated: value in the policy, and what it is called."""
+
+
+NEED_POPULATION = frozenset(name for name, known in GUARANTEES.items() if known.about == "population")
 
 
 def promised(model: Mapping[str, Any]) -> tuple[Words, str]:
@@ -123,7 +145,7 @@ def counted(model: Mapping[str, Any]) -> tuple[Words, Words] | None:
     known = GUARANTEES.get(str(model["name"]))
     if known is None or known.about == "column":
         return None
-    share = "k" not in known.numbers
+    share = known.numbers.keys() != {"k"}
     shown = wording.percent(model["measured"], 2) if share else wording.number(int(model["measured"]))
     asked = ", ".join(str(_shown(name, model[name])) for name in known.numbers if name != "people")
     return Words(known.measured, {"measured": shown}), Words("Asked for: {asked}.", {"asked": asked})

@@ -8,8 +8,8 @@ from typing import Any
 
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from guardapp.desktop.deidentify.guarantee_kinds import ESTIMATORS, GUARANTEES, promised
-from guardapp.desktop.kit import Button, Choice, Combo, Field, IconButton, Label, NumberField, clear
+from guardapp.desktop.deidentify.guarantee_kinds import ESTIMATORS, GUARANTEES, NEED_POPULATION, promised
+from guardapp.desktop.kit import Button, Choice, Combo, Field, FileField, IconButton, Label, NumberField, clear
 from guardapp.desktop.sheet import Sheet
 from guardapp.desktop.theme import tokens
 
@@ -23,7 +23,15 @@ _DISTANCES = (
 class GuaranteesForm:
     """The models there are, each with a button that removes it, and the fields for one more."""
 
-    def __init__(self, models: Sequence[Mapping[str, Any]], columns: Sequence[str], trees: Sequence[str]) -> None:
+    def __init__(
+        self,
+        models: Sequence[Mapping[str, Any]],
+        columns: Sequence[str],
+        trees: Sequence[str],
+        population: FileField,
+    ) -> None:
+        self.population = population
+        self.population_field = Field("Table of the population", population, _POPULATION)
         self.models = [dict(model) for model in models]
         self._trees = set(trees)
         self._list = QVBoxLayout()
@@ -59,7 +67,7 @@ class GuaranteesForm:
             sheet.add_field(Label(_NONE_SENSITIVE, "body", "muted", wrap=True))
         for part in (Field("Guarantee", self.model), self.why, self.column_field, *self.fields.values()):
             sheet.add_field(part)
-        for part in (self.distance_field, self.estimator_field):
+        for part in (self.distance_field, self.estimator_field, self.population_field):
             sheet.add_field(part)
         line = QWidget()
         holder = QHBoxLayout(line)
@@ -78,6 +86,8 @@ class GuaranteesForm:
         self.column_field.setVisible(GUARANTEES[chosen].about == "column")
         self.distance_field.setVisible(chosen == "t-closeness")
         self.estimator_field.setVisible(chosen == "population-uniqueness")
+        names = [chosen, *(str(model["name"]) for model in self.models)]
+        self.population_field.setVisible(any(name in NEED_POPULATION for name in names))
         self.distance.set_choices(_DISTANCES if self.column.value in self._trees else _DISTANCES[:2])
         self.why.say(GUARANTEES[chosen].why)
 
@@ -124,6 +134,7 @@ class _Line(QWidget):
         line.addWidget(button)
 
 
+_POPULATION = "A table of more people with the same quasi-identifiers. Guarantees say nothing about who is not in it."
 _NONE_SENSITIVE = (
     "No column has the role Sensitive. Give it to what must not be learnt, such as a diagnosis, for more guarantees."
 )
@@ -134,16 +145,16 @@ def ask_guarantees(
     models: Sequence[Mapping[str, Any]],
     columns: Sequence[str],
     trees: Sequence[str],
+    population: FileField,
     then: Callable[[list[dict[str, Any]]], None],
 ) -> Sheet:
     """Ask which guarantees must hold beside k.
 
     columns: sensitive ones that stay in the result; trees: those of them that have a hierarchy file
+    population: asks for the table of the population, for guarantees that need one
     """
-    form = GuaranteesForm(models, columns, trees)
-    text = (
-        "Beside k, or instead of it: what a group may tell of a sensitive value, and how likely people are recognised."
-    )
+    form = GuaranteesForm(models, columns, trees, population)
+    text = "Beside k, or instead of it: what a group may tell, and how likely people are recognised."
     sheet = Sheet(parent, "ph.shield-check", "Further guarantees", text)
     form.lay_out(sheet)
 

@@ -185,6 +185,8 @@ class Outcome(QWidget):
             self.k.show_value(wording.number(k), "records", "ph.info", "no group size is asked for", "muted")
         else:
             self.k.show_value(wording.number(k), "records", "ph.check-circle", "target at least {k}", k=target)
+        # who is at risk is told by a size of groups
+        self.risk.setVisible(target is not None)
         self.risk.show_value(f"{100 * after:.1f}", "%", "ph.arrow-down", "was {share} %", share=f"{100 * before:.1f}")
         grouped = len(report["utility"].get("loss_by_column", {})) or 1
         share = float(report.get("suppressed_cells", 0)) / max(rows * grouped, 1)

@@ -32,7 +32,6 @@ from guardapp.resource_files import resource
 
 _TABLES = "Tables (*.csv *.tsv *.txt *.gz *.jsonl *.ndjson *.parquet *.xlsx *.sqlite *.sqlite3 *.db);;All files (*)"
 _ENDINGS = (".csv", ".tsv", ".gz", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".sqlite", ".sqlite3", ".db")
-
 __all__ = ["INPUT", "OUTCOME", "REVIEW", "SETTINGS", "DeidentifyPage"]
 
 
@@ -61,7 +60,8 @@ class DeidentifyPage(Page):
         self.settings_step = SettingsStep()
         self.review = Review(services.jobs.new_folder, self._choose_population)
         self.files = PolicyFiles(services, self.desk, self, self._take_policy)
-        self.sheets = PageSheets(services, self.desk, self, self._change, self.settings_step.profile)
+        population = self.review.options.population
+        self.sheets = PageSheets(services, self.desk, self, self._change, self.settings_step.profile, population)
         self.results = PageResults(self.jobs, self, lambda: self.step, self._go)
         self.outcome, self.joined = self.results.one, self.results.several
         self.folder = FolderMode(services, self.desk, self)
@@ -284,15 +284,15 @@ class DeidentifyPage(Page):
 
     def _changed(self) -> None:
         """The rules are different: show it now, measure it soon."""
-        if self.draft is None:
+        draft, settings = self.draft, self.settings_step
+        if draft is None:
             return
         self._figures, self._trouble = None, None
-        settings = self.settings_step
         settings.refresh()
-        if self._points and self.draft.k is not None and self.draft.target is not None:
-            settings.figures.tradeoff.show_curve(self._points, self.draft.k, self.draft.target)
+        if self._points and draft.k is not None and draft.target is not None:
+            settings.figures.tradeoff.show_curve(self._points, draft.k, draft.target)
         limit = rows_a_page(len(self._names))
-        draft = self.draft
+        self.desk.population = self.review.options.population.path
         self.desk.try_policy(draft.policy(), draft.k, draft.tradeoff_ks(), settings.pair.visible_from, limit)
         self._say()
 

@@ -31,6 +31,8 @@ class TableDesk(QObject):
     unmeasurable(error):   this policy cannot be carried out on this table
     curved(object):        measured risk and utility for several k
     page(object):          further rows under the same policy
+
+    population: a table of more people that policies are tried with
     """
 
     opened = Signal(object)
@@ -54,6 +56,7 @@ class TableDesk(QObject):
         self._offset, self._limit = 0, PAGE_ROWS
         self._wanted = -1
         self._path: Path | None = None
+        self.population: Path | None = None
         self._table: str | None = None
         self._revived = False
         self._asked: dict[str, int] = {}
@@ -149,7 +152,7 @@ class TableDesk(QObject):
         self._revived = False
         self.measured.emit(result)
         # the curve depends on everything but k, so it is measured again only when something else has changed
-        identity = repr((_without_k(self._policy or {}), self._ks))
+        identity = repr((_without_k(self._policy or {}), self._ks, self.population))
         if self._k is not None and identity != self._curve_of:
             self._drop("curve")
             self._curve_of = identity
@@ -205,6 +208,8 @@ class TableDesk(QObject):
             self._asked.pop(name, None)
             failed(error)
 
+        if "policy" in request and name != "folder":
+            request = {**request, "population": str(self.population) if self.population else None}
         self._asked[name] = self._session.ask({"do": do or name, **request}, answered, refused)
 
     def _drop(self, name: str) -> None:
