@@ -17,6 +17,7 @@ The window asks it for pages, profiles and previews and never touches the file: 
     {"id": 13, "do": "read_hierarchy", "column": "age", "path": "…"}    the same of a file
     {"id": 14, "do": "write_hierarchy", "path": "…", "lines": […]}      {"id": 14, "result": {"path": "…"}}
     {"id": 15, "do": "folder", "path": "…", "policy": null}             see `related.overview`
+    {"id": 16, "do": "safe_harbor", "policy": {…}}       {"id": 16, "result": {"hindrances": [{"column", "why"}, …]}}
 
 5, 6 and 11 take the path of a table of the population, `"population": "people.csv"`, for the models that need one.
 A refusal is `{"id": n, "error": {"what", "why", "next", "code"}}`. Opening another table cancels what runs. Pages are
@@ -41,6 +42,7 @@ from guardapp.progress import Progress, Silent, Stopped
 if TYPE_CHECKING:
     from guardapp.deid.policy import Policy
     from guardapp.deid.preview import Preview
+    from guardapp.deid.profile import Profile
 
 LONGEST_PAGE = 1000
 BETWEEN_TELLS = 0.1
@@ -73,6 +75,7 @@ class Session:
         self._output = output
         self._writing = threading.Lock()
         self._preview: Preview | None = None
+        self._found: Profile | None = None
         self._watches: dict[int, _Watch] = {}
         self._queues: dict[bool, queue.Queue[dict[str, Any] | None]] = {True: queue.Queue(), False: queue.Queue()}
         self._actions: Mapping[str, Callable[[dict[str, Any], Progress], Any]] = {
@@ -90,6 +93,7 @@ class Session:
             "read_hierarchy": self._read_hierarchy,
             "write_hierarchy": self._write_hierarchy,
             "folder": self._folder,
+            "safe_harbor": self._safe_harbor,
         }
 
     def serve(self, lines: IO[str]) -> None:
@@ -176,7 +180,7 @@ class Session:
 
         table = open_table(Path(request["path"]), table=request.get("table"))
         table.head(1)
-        self._preview = Preview(table)
+        self._preview, self._found = Preview(table), None
         return {
             "name": table.path.name,
             "format": table.format,
@@ -202,7 +206,7 @@ class Session:
         from guardapp.deid.profile import profile_table
         from guardapp.deid.starting_policy import starting_policy, starting_text
 
-        found = profile_table(self._opened().table, progress)
+        found = self._found = profile_table(self._opened().table, progress)
         return {
             "profile": found.model_dump(mode="json"),
             "policy": starting_policy(found).model_dump(mode="json", exclude_none=True),
@@ -245,6 +249,14 @@ class Session:
 
         policy = request.get("policy")
         return overview(Path(request["path"]), Path(policy) if policy else None, progress)
+
+    def _safe_harbor(self, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        from guardapp.deid.safe_harbor import safe_harbor
+
+        if self._found is None:
+            raise _bad_request("the table was not profiled")
+        hindrances = safe_harbor(_policy(request), self._found.columns)
+        return {"hindrances": [entry.model_dump() for entry in hindrances]}
 
     def _compare(self, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
         return self._opened(request).compare(_policy(request), progress, request.get("k"))

@@ -1,4 +1,4 @@
-"""Guarantees that are not about a sensitive column are asked for on the De-identify page, and shown as measured."""
+"""Guarantees beside k are asked for on the De-identify page and shown as measured; laws are told beside the columns."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QMenu, QWidget
 from pytestqt.qtbot import QtBot
 
+from guardapp.deid.legal_categories import HIPAA
 from guardapp.desktop.deidentify.page import OUTCOME, REVIEW, DeidentifyPage
 from guardapp.desktop.deidentify.rules import Draft
 from guardapp.desktop.i18n import tr
-from guardapp.desktop.kit import Button, Combo, ElidedLabel, FileField
+from guardapp.desktop.kit import Button, Combo, ElidedLabel, FileField, Label
 from guardapp.desktop.sheet import Sheet
 from guardapp.desktop.window import Window
 
@@ -120,6 +121,13 @@ def test_risks_and_a_map_are_asked_for_instead_of_k_and_shown_as_measured(
         {"name": "k-map", "k": 40},
     ]
     hand.look(looking, "clinic", "deid")
+
+    assert page.settings_step.why.law.text() == "HIPAA (C) · GDPR Art. 4(1) · PIPL GB/T 35273 A"
+    menu(hand, page, "HIPAA, GDPR and PIPL…")
+    sheet = question(page, qtbot)
+    assert any(tr(HIPAA["C"]) in label.text() for label in sheet.findChildren(Label))
+    qtbot.waitUntil(lambda: looking.clipped(sheet) == [], timeout=5_000)
+    hand.press(part(sheet, Button, "Close"))
 
     report = run(qtbot, page, hand)
     with (page.jobs.row.folder / "clinic.csv").open(newline="", encoding="utf-8") as file:

@@ -99,7 +99,7 @@ class DeidentifyPage(Page):
         settings.pair.rows.wanted.connect(desk.want_rows)
         settings.list.role_picked.connect(self._set_role)
         settings.list.rule_picked.connect(self._set_rule)
-        settings.list.details_wanted.connect(self._ask_rule)
+        settings.list.details_wanted.connect(lambda name: self.sheets.rule(name, self.draft))
         settings.list.hierarchy_wanted.connect(lambda name: self.sheets.hierarchy(name, self.draft))
         settings.figures.k_moved.connect(self._set_k)
         self.start.dropped.connect(self.open_file)
@@ -313,9 +313,6 @@ class DeidentifyPage(Page):
     def _set_target(self, target: int | None) -> None:
         self._change(lambda draft: draft.set_target(target))
 
-    def _ask_rule(self, name: str) -> None:
-        self.sheets.rule(name, self.draft)
-
     def _undo(self) -> None:
         if self.step == SETTINGS:
             self._change(Draft.undo)
@@ -335,10 +332,11 @@ class DeidentifyPage(Page):
                 "Further guarantees…": lambda: self.sheets.guarantees(draft),
                 "Search and release…": lambda: self.sheets.search(draft),
                 "Compare before and after…": lambda: self.sheets.compare(draft),
+                "HIPAA, GDPR and PIPL…": lambda: self.sheets.laws(draft),
             }
         entries |= {"Load rules…": self._choose_rules, "Choose a table…": self._choose}
-        grouping = draft is not None and bool(draft.quasi)
-        return more_menu(self, draft.target if draft else None, self._set_target if grouping else None, entries)
+        set_target = self._set_target if draft is not None and draft.quasi else None
+        return more_menu(self, draft.target if draft else None, set_target, entries)
 
     def _choose_rules(self) -> None:
         self.services.choose_file(self._open_policy, "Load rules…", RULES)

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QWidget
 from guardapp.desktop.deidentify.guarantees import ask_guarantees
 from guardapp.desktop.deidentify.hierarchy_editing import HierarchyDraft
 from guardapp.desktop.deidentify.hierarchy_sheet import edit_hierarchy
+from guardapp.desktop.deidentify.law_sheet import show_laws
 from guardapp.desktop.deidentify.rule_sheet import ask_rule
 from guardapp.desktop.deidentify.rules import Draft
 from guardapp.desktop.deidentify.search_sheet import ask_search
@@ -78,6 +79,15 @@ class PageSheets(QObject):
             show_comparison(self._page.window(), found)
 
         self._desk.compare(draft.policy(), show, self._services.fail)
+
+    def laws(self, draft: Draft) -> None:
+        """What laws call the columns, and what stands against Safe Harbor under the rules as they are."""
+        profiles = [profile for name in draft.columns if (profile := self._profile(name)) is not None]
+
+        def show(found: dict[str, Any]) -> None:
+            show_laws(self._page.window(), profiles, found["hindrances"])
+
+        self._desk.safe_harbor(draft.policy(), show, self._services.fail)
 
     def hierarchy(self, name: str, draft: Draft | None) -> None:
         """Show a column's hierarchy as lines, and take what a person makes of it."""

@@ -110,6 +110,12 @@ class TableDesk(QObject):
         """Spread and association before and after."""
         self._ask("compare", {"policy": policy}, then, failed)
 
+    def safe_harbor(
+        self, policy: dict[str, Any], then: Callable[[dict[str, Any]], None], failed: Callable[..., None]
+    ) -> None:
+        """What of the open table stands between a policy and HIPAA's Safe Harbor."""
+        self._ask("safe_harbor", {"policy": policy}, then, failed)
+
     def close(self) -> None:
         """Forget the table; what was asked is answered to nobody."""
         self._settle.stop()
