@@ -124,7 +124,7 @@ def measure_table(
         journalist_max=1 / smallest if smallest else 0.0,
         marketer=len(groups) / total if total else 0.0,
         sensitive=[_measure_sensitive(name, groups, inside[name]) for name in sensitive],
-        models=_measured(models, groups, inside, hierarchies or {}, people),
+        models=_measured(models, groups, inside, hierarchies or {}, people, lambda: on_rows(0)),
     )
 
 
@@ -134,13 +134,14 @@ def _measured(
     inside: Mapping[str, Mapping[Group, Mapping[str, int]]],
     hierarchies: Mapping[str, Path],
     people: People | None,
+    checkpoint: Callable[[], None],
 ) -> list[ModelMeasure]:
     """Every model in its order, each by the code that knows it."""
     found = []
     for model in models:
         if model.name in PRESENCE_MODELS:
             assert people is not None, f"{model.name} needs a population"
-            found.append(measure_presence(model, groups, people))
+            found.append(measure_presence(model, groups, people, checkpoint))
         else:
             found += measure_models([model], groups, inside, hierarchies)
     return found

@@ -10,7 +10,7 @@ Cost: groups times people at worst; people are narrowed down column by column, s
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,13 +34,19 @@ class People(NamedTuple):
     columns: Sequence[Column | None]
 
 
-def measure_presence(model: Any, groups: Mapping[Group, int], people: People) -> ModelMeasure:
-    """k-map: the fewest people who fit a group; delta-presence: the highest share of people who fit one."""
+def measure_presence(
+    model: Any, groups: Mapping[Group, int], people: People, checkpoint: Callable[[], None] = lambda: None
+) -> ModelMeasure:
+    """k-map: the fewest people who fit a group; delta-presence: the highest share of people who fit one.
+
+    checkpoint: called for every group; may raise to stop
+    """
     count = np.array(list(people.cells.values()), np.int64)
     present = np.zeros(len(count))
     fewest: float = float("inf")
     nobody = False
     for rows, who in _fitting(groups, people):
+        checkpoint()
         fit = int(count[who].sum())
         fewest = min(fewest, fit)
         nobody |= fit == 0

@@ -62,7 +62,7 @@ def fits(group: tuple[str | None, ...], people: list[Any]) -> list[int]:
     return [at for at, who in enumerate(people) if all(map(means, group, who))]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     rows=st.lists(PERSON, min_size=4, max_size=25),
     others=st.lists(PERSON, max_size=60),
@@ -86,7 +86,7 @@ def test_every_row_fits_k_people(
     assert min(groups.values()) >= (size or 1)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     rows=st.lists(KNOWN, min_size=2, max_size=20),
     others=st.lists(KNOWN, min_size=2, max_size=60),

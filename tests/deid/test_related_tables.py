@@ -121,6 +121,10 @@ def test_a_database_of_several_tables_is_one_input(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
+        (
+            {"tables": {"a": {"columns": {"b": {"role": "quasi"}}, "models": [{"name": "k-map", "k": 2}]}}},
+            "run it alone",
+        ),
         ({"person": {}}, "say under person"),
         ({"person": {"patients": "patient"}}, "say under person"),
         ({"person": {"doctors": "patient"}}, "not under tables"),

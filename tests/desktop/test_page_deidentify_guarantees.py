@@ -7,6 +7,7 @@ import json
 import random
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -14,6 +15,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QMenu, QWidget
 from pytestqt.qtbot import QtBot
 
+from guardapp.deid.job import DeidSpec
+from guardapp.deid.job import run as protect
 from guardapp.deid.legal_categories import HIPAA
 from guardapp.desktop.deidentify.page import OUTCOME, REVIEW, DeidentifyPage
 from guardapp.desktop.deidentify.rules import Draft
@@ -21,6 +24,7 @@ from guardapp.desktop.i18n import tr
 from guardapp.desktop.kit import Button, Combo, ElidedLabel, FileField, Label
 from guardapp.desktop.sheet import Sheet
 from guardapp.desktop.window import Window
+from guardapp.progress import Progress
 
 
 @pytest.fixture
@@ -76,20 +80,19 @@ def pick(qtbot: QtBot, box: Combo, value: str) -> None:
     raise AssertionError(f"{value} is not offered")
 
 
-def run(qtbot: QtBot, page: DeidentifyPage, hand: Any) -> dict[str, Any]:
-    """Queue what is set, wait for the end, and return the report."""
-    page._step_chosen(REVIEW)
-    hand.press(page.primary)
-    qtbot.waitUntil(lambda: page.step == OUTCOME, timeout=15_000)
-    qtbot.waitUntil(lambda: page.jobs.row is not None and page.jobs.row.is_over, timeout=30_000)
-    assert page.jobs.row.state == "done", page.jobs.row.error
-    qtbot.waitUntil(lambda: not page.outcome._progress.isVisible(), timeout=5_000)
-    return dict(json.loads((page.jobs.row.folder / "report.json").read_text(encoding="utf-8")))
+def run(page: DeidentifyPage, out: Path) -> tuple[SimpleNamespace, dict[str, Any]]:
+    """Do here what the worker would do with what is set, and return what the page takes of a job, and the report."""
+    assert page.draft is not None
+    document = {"input": page.path, "policy": page.draft.policy(), **page.review.options.fields()}
+    out.mkdir()
+    result = protect(DeidSpec.model_validate(document), out, Progress())
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    return SimpleNamespace(result=result.model_dump()), report
 
 
 @pytest.mark.parametrize("hand", ["en-mouse", "zh-keyboard"], indirect=True)
 def test_risks_and_a_map_are_asked_for_instead_of_k_and_shown_as_measured(
-    page: DeidentifyPage, qtbot: QtBot, clinic: Path, hand: Any, looking: Any
+    page: DeidentifyPage, qtbot: QtBot, clinic: Path, tmp_path: Path, hand: Any, looking: Any
 ) -> None:
     page.open_file(clinic)
     measured(qtbot, page)
@@ -103,7 +106,9 @@ def test_risks_and_a_map_are_asked_for_instead_of_k_and_shown_as_measured(
     sheet = question(page, qtbot)
     offered = part(sheet, QComboBox, "Guarantee")
     pick(qtbot, offered, "population-uniqueness")
-    hand.write(part(sheet, QLineEdit, "People in the population"), "5000")
+    assert part(sheet, QLineEdit, "People in the population").isVisible()
+    pick(qtbot, offered, "sample-uniqueness")
+    hand.write(part(sheet, QLineEdit, "Largest share of rows that are alone, 0 to 1"), "0.02")
     hand.press(part(sheet, Button, "Add this guarantee"))
     pick(qtbot, offered, "average-risk")
     hand.write(part(sheet, QLineEdit, "Largest mean risk, 0 to 1"), "0.1")
@@ -116,7 +121,7 @@ def test_risks_and_a_map_are_asked_for_instead_of_k_and_shown_as_measured(
     hand.press(part(sheet, Button, "Apply"))
     measured(qtbot, page)
     assert page.draft.policy()["models"] == [
-        {"name": "population-uniqueness", "max": 0.01, "people": 5000, "estimator": "dankar"},
+        {"name": "sample-uniqueness", "max": 0.02},
         {"name": "average-risk", "max": 0.1},
         {"name": "k-map", "k": 40},
     ]
@@ -129,8 +134,12 @@ def test_risks_and_a_map_are_asked_for_instead_of_k_and_shown_as_measured(
     qtbot.waitUntil(lambda: looking.clipped(sheet) == [], timeout=5_000)
     hand.press(part(sheet, Button, "Close"))
 
-    report = run(qtbot, page, hand)
-    with (page.jobs.row.folder / "clinic.csv").open(newline="", encoding="utf-8") as file:
+    page._step_chosen(REVIEW)
+    hand.look(looking, "clinic", "deid")
+    job, report = run(page, tmp_path / "out")
+    page.results.one.show_done(job, report)
+    page._go(OUTCOME)
+    with (tmp_path / "out" / "clinic.csv").open(newline="", encoding="utf-8") as file:
         groups = Counter((row["age"], row["sex"]) for row in csv.DictReader(file))
     mean = len(groups) / 240
     assert 0 < mean <= 0.1

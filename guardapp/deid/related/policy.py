@@ -74,6 +74,9 @@ class TablesPolicy(Part):
         folded = [name.casefold() for name in self.tables]
         if len(set(folded)) < len(folded):
             raise ValueError("two tables have the same name but for capital letters")
+        for name, table in self.tables.items():
+            if table.presence:
+                raise ValueError(f"{table.presence[0].name} of “{name}” needs a table of the population: run it alone")
         for name, column in self.person.items():
             if name not in self.tables:
                 raise ValueError(f"person names the table “{name}”, which is not under tables")
