@@ -243,7 +243,7 @@ class DeidentifyPage(Page):
     def _refused(self, error: GuardError) -> None:
         if error.code == "session.cancelled":
             return
-        path, several = self.path, error.code == "table.which"
+        path, several = self.path, error.code == "table.which" and self.path is not None
         self.path, self.draft = None, None
         self.desk.close()
         self._go(INPUT)
