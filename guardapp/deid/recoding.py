@@ -21,6 +21,7 @@ from guardapp.deid.hierarchies import numbers, place
 from guardapp.deid.ladders import ladder
 from guardapp.deid.mondrian import partition
 from guardapp.deid.policy import DistinctLDiversity, Policy, TCloseness
+from guardapp.deid.presence import own_rows, presence, together
 from guardapp.deid.risk import Risk, risk
 from guardapp.deid.risk_models import grouped_to_hold, least_k
 from guardapp.deid.rule_options import KEYED
@@ -68,10 +69,12 @@ def recode(
     progress: Progress,
     k: int | None = None,
     rearranged: Mapping[str, Coded] | None = None,
+    population: Mapping[str, Coded] | None = None,
 ) -> Recoded:
     """Group rows until every class has k of them, and name the groups.
 
     rearranged: columns that a rule has changed as a whole, instead of those in `coded`
+    population: the quasi-identifiers of a population, for models that need one
     k: instead of the policy's; without any, quasi-identifiers stay as their rules leave them
     GuardError `deid.too-few-rows`, `deid.not-diverse`: no grouping whatever can meet the policy.
     """
@@ -105,7 +108,12 @@ def recode(
         for column in policy.secrets
     ]
     _check_reachable(policy.secrets, secrets, rows)
-    group = _groups_of(policy, ruled, secrets, before, target, progress)
+    if population is not None and policy.presence:
+        people = len(population[names[0]].codes)
+        ruled = {name: together(column, population[name]) for name, column in ruled.items()}
+        secrets = [secret._replace(codes=np.append(secret.codes, np.zeros(people, np.int32))) for secret in secrets]
+        secrets.append(presence(policy.presence, rows, people))
+    group = _groups_of(policy, ruled, secrets, before, target, progress, rows)
     recoded = grouped_to_hold(policy.risks, target, group, lambda found: found.sizes)
     if policy.search.engine == "local":
         _check_suppression(policy, recoded, rows)
@@ -119,10 +127,14 @@ def _groups_of(
     before: Risk,
     target: int,
     progress: Progress,
+    rows: int,
 ) -> Callable[[int], Recoded]:
-    """The policy's engine as a function of k; `target` is the k that risks are measured against."""
+    """The policy's engine as a function of k; `target` is the k that risks are measured against.
+
+    rows: how many entries are rows of the table; those after them are people of a population
+    """
     if policy.search.engine == "lattice":
-        return lambda k: _raised(full_domain(policy, ruled, k, secrets, progress), before, target)
+        return lambda k: _raised(full_domain(policy, ruled, k, secrets, progress, rows), before, target)
     names = policy.quasi
     placed = {
         name: place(name, column.values, column.counts(), policy.columns[name].hierarchy)
@@ -136,7 +148,7 @@ def _groups_of(
             # where nothing is asked for, every different row is a group of its own
             alone = k == 1 and not secrets
             box = classes(columns).label if alone else _boxes(columns, axes, k, secrets, stage.reach)
-        return _named(names, axes, columns, box, target, before)
+        return _named(names, axes, columns, box, target, before, rows)
 
     return group
 
@@ -155,17 +167,28 @@ def _boxes(
     looked = [column[::step] for column in compared]
     if rows > REPEATS_LOOK and len(class_sizes(looked)) > MOSTLY_DIFFERENT * len(looked[0]):
         # finding equal rows would take longer than it saves
-        return partition(columns, axes, np.ones(rows, np.int64), k, secrets, on_level)
+        return partition(columns, axes, _own(secrets, np.arange(rows), np.ones(rows, np.int64)), k, secrets, on_level)
     distinct = classes(compared)
     box = partition(
         [column[distinct.first] for column in columns],
         axes,
-        distinct.size,
+        _own(secrets, distinct.first, distinct.size),
         k,
-        [secret._replace(codes=secret.codes[distinct.first]) for secret in secrets],
+        [
+            secret._replace(
+                codes=secret.codes[distinct.first], weights=None if secret.weights is None else distinct.size
+            )
+            for secret in secrets
+        ],
         on_level,
     )
     return box[distinct.label]
+
+
+def _own(secrets: list[Secret], first: NDArray[np.int64], weights: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What entries count for in the size of a group: people of a population count for nothing."""
+    own = own_rows(secrets, first)
+    return weights if own is None else np.where(own, weights, 0)
 
 
 def _check_reachable(names: list[str], secrets: list[Secret], rows: int) -> None:
@@ -266,11 +289,15 @@ def _named(
     box: NDArray[np.int64],
     k: int,
     before: Risk,
+    rows: int,
 ) -> Recoded:
+    """The boxes by name. Labels cover the people of a population in the box; everything else is of its `rows` rows."""
     count = int(box.max()) + 1
     order = sorted_order(box, count)
-    box_rows = np.bincount(box, minlength=count).astype(np.int64)
-    starts = np.cumsum(box_rows) - box_rows
+    entries = np.bincount(box, minlength=count).astype(np.int64)
+    starts = np.cumsum(entries) - entries
+    box = box[:rows]
+    box_rows = entries if len(order) == rows else np.bincount(box, minlength=count).astype(np.int64)
     named: list[NDArray[np.int32]] = []
     result: dict[str, tuple[NDArray[np.int32], list[str | None]]] = {}
     losses = []

@@ -76,6 +76,12 @@ def write_report(
             level="success",
             detail="k was counted again in the written file, by code that shares nothing with the one that wrote it.",
         )
+    elif policy.presence:
+        page.verdict(
+            "The release holds every guarantee that was asked for",
+            level="success",
+            detail="They were measured again in the written file, against the table of the population that was given.",
+        )
     elif policy.risks:
         page.verdict(
             "The risk of recognition is as low as the policy asks for",
@@ -104,6 +110,11 @@ def write_report(
             "Whoever holds the key can test whether a value belongs to a pseudonym, and can turn tokens back.",
         ]
     )
+    if policy.presence:
+        page.paragraph(
+            "k-map and delta-presence are as good as the table of the population: they say nothing about people who "
+            f"are not in it. It was {report['population']['name']}."
+        )
     rules = {column.effective_rule for column in policy.columns.values()}
     cautions = [text for rule, text in _CAUTIONS.items() if rule in rules]
     if cautions:
@@ -153,7 +164,9 @@ def _guarantees(page: Report, report: dict[str, Any]) -> None:
 
 def _asked(entry: dict[str, Any]) -> str:
     return ", ".join(
-        f"{name} = {entry[name]:g}" for name in ("k", "c", "l", "t", "beta", "delta", "max", "people") if name in entry
+        f"{name} = {entry[name]:g}"
+        for name in ("k", "c", "l", "t", "beta", "delta", "max", "people", "low", "high")
+        if name in entry
     )
 
 
