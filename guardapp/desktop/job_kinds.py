@@ -22,6 +22,7 @@ _LOOKS = {
     "leak": KindLook("Leakage", "Leakage", "home", "ph.shield-check"),
     "seal": KindLook("Checkpoints · Seal", "Seal", "checkpoints", "ph.package"),
     "open": KindLook("Checkpoints · Open", "Open", "checkpoints", "ph.package"),
+    "recipients": KindLook("Checkpoints · Recipients", "Recipients", "checkpoints", "ph.package"),
     "sign": KindLook("Checkpoints · Sign", "Sign", "checkpoints", "ph.package"),
     "verify": KindLook("Checkpoints · Verify", "Verify", "checkpoints", "ph.package"),
     "scan": KindLook("Checkpoints · Scan", "Scan", "checkpoints", "ph.package"),

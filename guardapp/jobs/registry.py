@@ -23,6 +23,7 @@ KINDS = {
     "leak": "guardapp.robust.leakage.job",
     "seal": "guardapp.seal.job",
     "open": "guardapp.seal.open_job",
+    "recipients": "guardapp.seal.recipients_job",
     "verify": "guardapp.seal.verify_job",
     "bundle": "guardapp.seal.bundle_job",
     "scan": "guardapp.seal.scan_job",

@@ -9,9 +9,15 @@ from guardapp.seal.passport import Passport, Robustness, TrainingPrivacy
 
 KINDS = {
     "deid": "De-identify",
+    "tables": "De-identify",
     "train": "Private training",
     "check": "Robustness",
+    "leak": "Leakage",
+    "strip": "Strip",
+    "scan": "Scan",
     "seal": "Seal",
+    "recipients": "Recipients",
+    "open": "Open",
     "bundle": "Bundle",
     "verify": "Verify",
 }
