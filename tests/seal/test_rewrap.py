@@ -127,9 +127,7 @@ def test_a_damaged_file_is_not_passed_on_as_a_new_one(sealed_checkpoint, pair, s
     sealed_checkpoint.path.write_bytes(whole)
     target = tmp_path / "for-others.sealed"
     with pytest.raises(GuardError) as error:
-        change_recipients(
-            sealed_checkpoint.path, [pair.identity], add=[stranger.recipient], target=target, verify=True
-        )
+        change_recipients(sealed_checkpoint.path, [pair.identity], add=[stranger.recipient], target=target, verify=True)
     assert error.value.code == "sealed.segment"
     assert not target.exists()
 
