@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -169,9 +170,7 @@ class ProtectMode(Mode):
 
     def _export_tensors(self, tensors: list[Tensor]) -> None:
         self.services.choose_target(
-            lambda path: self.services.background(
-                lambda: write_csv(tensors, path), lambda _: self.services.tell("The file was written.", "success")
-            ),
+            lambda path: self.services.background(partial(write_csv, tensors, path), self.exported),
             "Export the list of tensors…",
             "tensors.csv",
         )
