@@ -67,6 +67,9 @@ class Mode(QWidget):
     def open_file(self, path: Path) -> None:
         """Begin with this file."""
 
+    def start_over(self) -> None:
+        """Begin without a file."""
+
     def show_job(self, row: Any) -> None:
         """Show a job of one of `kinds` in its present state."""
 
