@@ -64,7 +64,7 @@ class PresentRecipients(Card):
     def _show(self) -> None:
         chips: list[QWidget] = []
         for number, kind in enumerate(self._kinds, 1):
-            if number in self.removed:
+            if number in self.removed and not self._all_leave:
                 continue
             words = Key(KIND_WORDS.get(kind, "Unknown kind"))
             chip = Chip(
@@ -81,5 +81,5 @@ class PresentRecipients(Card):
         self._note.say(_NOBODY_STAYS if self._all_leave else _NOT_WHOSE)
 
 
-_NOT_WHOSE = "The file tells what kind of key opens it, not whose it is. The numbers are those of “guardapp inspect”."
+_NOT_WHOSE = "The file tells what kind of key opens it, not whose it is: in the order in which they were added."
 _NOBODY_STAYS = "With a new key none of them stays: name everybody who shall open it."

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _KINDS = (("ph.package", "Checkpoint"), ("ph.package", "safetensors"), ("ph.file", "Any other file"))
 _HEADER_ONLY = "Read from the header, without unpickling and without loading weights."
 _LOADED = "Loaded safely in a process of its own: tensors only, no code is run."
+_ONLY_KEYS = "<b>{file}</b> · {size}. Only their private keys open it."
+_ONLY_THEY = "<b>{file}</b> · {size}. Only their private keys and passphrases open it."
 _STAYS = "A new file is written. The original stays as it is, unprotected."
 
 
@@ -254,7 +256,7 @@ class ProtectMode(Mode):
             "success",
             "ph.shield-check-fill",
             "Sealed for {n} recipient" if one else "Sealed for {n} recipients",
-            "<b>{file}</b> · {size}. Only their private keys open it.",
+            _ONLY_THEY if spec.get("passphrase") or spec.get("passphrase_file") else _ONLY_KEYS,
             n=result["recipients"],
             file=result["path"],
             size=wording.size(result["sealed_bytes"]),

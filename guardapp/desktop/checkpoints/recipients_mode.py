@@ -211,7 +211,7 @@ class RecipientsMode(Mode):
             "success" if mine else "warning",
             "ph.shield-check-fill" if mine else "ph.shield-warning-fill",
             "Sealed for {n} recipient" if result["recipients"] == 1 else "Sealed for {n} recipients",
-            "<b>{file}</b> · {size}. Only their private keys open it.",
+            _ONLY_THEY if mine else _NOT_YOU,
             n=result["recipients"],
             file=result["path"],
             size=wording.size(result["sealed_bytes"]),
@@ -268,7 +268,7 @@ def _checked(result: dict[str, Any]) -> list[Line]:
         text = "Who was removed may have kept it. A new key shuts them out."
         lines.append(Line("amberFlag", "The key of the file is the same", text, {}))
     if not result["still_opens"]:
-        text = "None of the keys that opened the old file opens this one."
+        text = "Take it as it is only if that was meant; otherwise add your own key."
         lines.append(Line("amberFlag", "You cannot open the new file", text, {}))
     text = "It opens for whom it opened before. Delete it where somebody was to be shut out."
     lines.append(Line("amberFlag", "The old file stays as it is", text, {}))
@@ -281,6 +281,8 @@ def _spec(document: dict[str, Any]) -> Spec:
     return lookup("recipients").spec.model_validate(document)
 
 
+_ONLY_THEY = "<b>{file}</b> · {size}. Only their private keys and passphrases open it."
+_NOT_YOU = "<b>{file}</b> · {size}. None of the keys that opened the old file opens this one."
 _STAYS = "A new file is written. The old one stays as it is, and opens for whom it opened before."
 _NEW_KEY_HELP = "Shuts out whoever kept the old key. Nobody stays by himself: everybody has to be named. Takes longer."
 _VERIFY_HELP = "Every byte is decrypted before the file is kept, so that no damage is passed on."
