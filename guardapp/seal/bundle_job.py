@@ -24,6 +24,7 @@ from pydantic import ConfigDict, Field
 from guardapp.errors import GuardError, from_os_error
 from guardapp.progress import Progress
 from guardapp.seal import bill_of_materials, provenance
+from guardapp.seal.counted import counted
 from guardapp.seal.job_records import JobRecord
 from guardapp.seal.manifest import file_sha256
 from guardapp.seal.passport import Passport, Sealed, assemble
@@ -101,7 +102,7 @@ def run(spec: BundleSpec, out: Path, progress: Progress) -> BundleResult:
 def _headline(passport: Passport) -> str:
     count = len(passport.sealed)
     chain = "one chain" if passport.chained else "not one chain"
-    return f"{len(passport.jobs)} jobs · {count} sealed · {chain}"
+    return f"{counted(len(passport.jobs), 'job')} · {count} sealed · {chain}"
 
 
 def _refuse_same_names(records: Sequence[JobRecord]) -> None:

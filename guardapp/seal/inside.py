@@ -11,11 +11,13 @@ from guardapp.errors import GuardError
 from guardapp.formats import checkpoints
 from guardapp.formats.safetensors import Layout
 from guardapp.progress import Progress
+from guardapp.seal.counted import counted
+from guardapp.seal.damage import DamageError
 from guardapp.seal.header import VERSION_LINE
 from guardapp.seal.reader import SealedFile, open_file, read_header
 from guardapp.seal.recipients import Identity
 from guardapp.seal.sealed import verify_sealed
-from guardapp.seal.tensor_line import TensorLine
+from guardapp.seal.tensor_line import DamageLine, TensorLine
 from guardapp.seal.unwrap import recipient_kinds
 
 PIECE_BYTES: Final = 1 << 20
@@ -32,17 +34,19 @@ class Inside(NamedTuple):
     checks:     (name, ok or None, sentence) each
     recipients: sealed file to the kinds of key that open it
     damaged:    a sealed file is not whole, or a safetensors file is malformed
+    hits:       the tensors of sealed files that are not whole
     """
 
     checks: list[tuple[str, bool | None, str]]
     recipients: dict[str, str]
     tensors: list[TensorLine]
     damaged: bool
+    hits: list[DamageLine]
 
 
 def look_inside(path: Path, keys: Sequence[Identity], progress: Progress) -> Inside:
     """Look into a file, or into every file of a folder; links are not followed."""
-    finds = Inside([], {}, [], False)
+    finds = Inside([], {}, [], False, [])
     runs_code: list[str] = []
     safe, unseen = 0, 0
     for name, file in _files(path):
@@ -60,8 +64,13 @@ def look_inside(path: Path, keys: Sequence[Identity], progress: Progress) -> Ins
         except GuardError as error:
             finds.checks.append(("Whole", False, str(error)))
             finds = finds._replace(damaged=True)
+            if isinstance(error, DamageError):
+                finds.hits.extend(
+                    DamageLine(file=name, tensor=hit.tensor, first_byte=hit.begin, last_byte=hit.end - 1)
+                    for hit in error.hits
+                )
     if finds.tensors:
-        parameters = f"{len(finds.tensors)} tensors, read from the header and hashed without loading them"
+        parameters = f"{counted(len(finds.tensors), 'tensor')}, read from the header and hashed without loading"
         finds.checks.append(("Tensors", True, parameters))
     if runs_code:
         finds.checks.append(("No code inside", False, f"{'; '.join(runs_code)}: loading it can run code"))
@@ -90,7 +99,7 @@ def _look_into_sealed(
         )
         finds.checks.append(("Header", None, sentence))
         return None
-    sentence = f"{name} is authentic and whole: {opened.segments} segments, for {finds.recipients[name]}"
+    sentence = f"{name} is authentic and whole: {counted(opened.segments, 'segment')}, for {finds.recipients[name]}"
     finds.checks.append(("Header", True, sentence))
     if opened.content != "safetensors":
         return False

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from guardapp.errors import GuardError
 from guardapp.formats.whole_file import WholeFile
+from guardapp.seal.counted import counted
 from guardapp.seal.header import write
 from guardapp.seal.payload import Geometry
 from guardapp.seal.positioned import read_at, write_at
@@ -87,7 +88,7 @@ def _without(sealed: SealedFile, numbers: Collection[int]) -> list[Stanza]:
     if unknown:
         raise GuardError(
             what=f"{sealed.name} was not changed",
-            why=f"it has {len(stanzas)} recipients, and no number {unknown[0]}",
+            why=f"it has {counted(len(stanzas), 'recipient')}, and no number {unknown[0]}",
             next="Look the numbers up with `guardapp inspect`.",
             code="sealed.no-such-recipient",
         )

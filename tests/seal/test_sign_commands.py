@@ -101,11 +101,19 @@ def test_a_sealed_file_is_verified_to_its_last_byte_and_its_tensors_are_listed(
     tensors = {tensor["name"]: tensor for tensor in seen["tensors"]}
     assert tensors["layer.weight"]["shape"] == [600_000]
     assert tensors["layer.weight"]["sha256"] == hashlib.sha256(weights.tobytes()).hexdigest()
+    whole = sealed.read_bytes()
+    damaged = bytearray(whole)
+    damaged[-1_000_000] ^= 1
+    sealed.write_bytes(damaged)
+    (hit,) = json.loads(output(capsys, "verify", sealed, "--json", code=1))["damage"]
+    assert (hit["file"], hit["tensor"]) == ("m.sealed", "layer.weight")
+    assert 0 < hit["first_byte"] <= len(whole) - 1_000_000 <= hit["last_byte"] < len(whole)
+    assert hit["last_byte"] - hit["first_byte"] < 1 << 20
+    sealed.write_bytes(whole)
     vault.delete("archive")
     seen = json.loads(output(capsys, "verify", folder, "--json"))
     checks = {check["name"]: check["ok"] for check in seen["checks"]}
     assert checks["Header"] is None and checks["No code inside"] is None
-    whole = sealed.read_bytes()
     sealed.write_bytes(whole[:-1])
     assert json.loads(output(capsys, "verify", folder, "--json", code=1))["changed"] == ["m.sealed"]
 

@@ -224,7 +224,7 @@ class OpenMode(Mode):
         facts = [("File", result["path"]), ("Content", result["content"])]
         facts.append(("Size of the content", wording.size(result["content_bytes"])))
         # an unpacked folder counts its files where a file counts its segments
-        whole = "{n} files out of one archive." if unpacked else "{n} segments, in their order, to the last one."
+        whole = "Files out of one archive: {n}." if unpacked else "Segments in their order, to the last one: {n}."
         lines = [
             Line("done", "Every segment is authentic", whole, {"n": wording.number(result["segments"])}),
             Line(

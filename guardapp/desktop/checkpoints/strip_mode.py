@@ -259,7 +259,7 @@ class StripMode(Mode):
             "success",
             "ph.shield-check-fill",
             "The model alone",
-            "<b>{removed}</b> things were taken out, <b>{tensors}</b> tensors kept, read back and compared.",
+            "Taken out: <b>{removed}</b>. Tensors kept, read back and compared: <b>{tensors}</b>.",
             removed=wording.number(result["removed_count"]),
             tensors=wording.number(result["tensors"]),
         )
