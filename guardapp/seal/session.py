@@ -196,11 +196,14 @@ def answer(line: str) -> dict[str, Any]:
 def serve(lines: IO[str], output: IO[str]) -> None:
     """Answer every line until the input ends or nobody reads any more."""
     for line in lines:
+        found = answer(line)
         try:
-            output.write(json.dumps(answer(line), ensure_ascii=False) + "\n")
+            output.write(json.dumps(found, ensure_ascii=False) + "\n")
             output.flush()
         except BrokenPipeError:
             return
+        if found.get("error", {}).get("code") == "checkpoint.too-slow":
+            return  # what still tries to load it ends with this process; the next request starts another
 
 
 _BAD_REQUEST = GuardError("The request cannot be answered", "it is not known", "Ask again.", "session.bad-request")
