@@ -161,7 +161,8 @@ class ProtectMode(Mode):
         self._left_out = found["left_out"]
         tensors = [Tensor(name, tuple(shape), dtype, nbytes) for name, dtype, shape, nbytes in found["tensors"]]
         is_header = self._seen is not None and self._seen["kind"] == "safetensors"
-        self.tensors.show_tensors(tensors, _HEADER_ONLY if is_header else _LOADED)
+        how = _HEADER_ONLY if is_header else _LOADED
+        self.tensors.show_tensors(tensors, how, self.path, self.session)
         self.moved.emit()
 
     def _not_listed(self, error: GuardError) -> None:

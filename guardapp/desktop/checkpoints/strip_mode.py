@@ -194,7 +194,7 @@ class StripMode(Mode):
 
     def _listed(self, found: dict[str, Any]) -> None:
         tensors = [Tensor(name, tuple(shape), dtype, nbytes) for name, dtype, shape, nbytes in found["tensors"]]
-        self.tensors.show_tensors(tensors, _LOADED)
+        self.tensors.show_tensors(tensors, _LOADED, self.path, self.session)
         self.tensors.export.hide()
 
     def _unlisted(self, error: GuardError) -> None:

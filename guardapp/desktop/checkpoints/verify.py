@@ -193,7 +193,8 @@ class VerifyMode(Mode):
         self._passed.set_color(found.tone)
         self._show_recipients(result["recipients"])
         if result["tensors"]:
-            self.tensors.show_tensors(from_result(result["tensors"]), _HASHED)
+            plain = self.path if self.path is not None and self.path.suffix == ".safetensors" else None
+            self.tensors.show_tensors(from_result(result["tensors"]), _HASHED, plain, self.session)
         elif result["recipients"]:
             text = "Tensors are listed when one of your keys opens the sealed file and it is whole."
             self.tensors.show_nothing("No tensors to show", text)
