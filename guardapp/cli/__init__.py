@@ -33,6 +33,7 @@ COMMANDS = {
     "recipients": "guardapp.cli.seal:recipients",
     "rekey": "guardapp.cli.seal:rekey",
     "scan": "guardapp.cli.scan:scan",
+    "convert": "guardapp.cli.convert:convert",
     "strip": "guardapp.cli.strip:strip",
     "sign": "guardapp.cli.sign:sign",
     "verify": "guardapp.cli.sign:verify",

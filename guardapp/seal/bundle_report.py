@@ -14,6 +14,7 @@ KINDS = {
     "train": "Private training",
     "check": "Robustness",
     "leak": "Leakage",
+    "convert": "Convert",
     "strip": "Strip",
     "scan": "Scan",
     "seal": "Seal",
