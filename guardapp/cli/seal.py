@@ -310,7 +310,7 @@ def remove_(
     with _os_errors():
         keys = gather_identities(identity_files, passphrase_file)
         # nothing shows whether the recovery key is among those that are taken out
-        count = change_recipients(file, keys, add=_people(with_recovery([]), None), remove=numbers)
+        count = change_recipients(file, keys, add=_people(with_recovery([]), None), remove=numbers).recipients
     _say(
         f"{file} has {count} recipients now. Who was removed may have kept its key: `guardapp rekey` gives it a new one"
     )

@@ -38,6 +38,10 @@ NOT_CARRIED = ("report.html", "report.json")
 CERTIFICATE = "release.json"
 
 
+_SEALING = ("seal", "recipients")
+"""Kinds of jobs whose files a bundle carries."""
+
+
 class BundleSpec(Spec, kind="bundle"):
     """Assemble and sign an export bundle from finished jobs."""
 
@@ -71,7 +75,7 @@ def run(spec: BundleSpec, out: Path, progress: Progress) -> BundleResult:
     (bundle / "jobs").mkdir(parents=True)
     copies = _write_records(records, bundle)
     sealed = [
-        entry for record in records if record.kind == "seal" for entry in _carry(record, records, bundle, progress)
+        entry for record in records if record.kind in _SEALING for entry in _carry(record, records, bundle, progress)
     ]
     passport = assemble(records, sealed, copies)
     _write_json(bundle / PASSPORT_NAME, passport.model_dump(mode="json"))
@@ -134,7 +138,10 @@ def _write_records(records: Sequence[JobRecord], bundle: Path) -> dict[str, str]
 def _carry(record: JobRecord, records: Sequence[JobRecord], bundle: Path, progress: Progress) -> list[Sealed]:
     """Copy what a sealing job made; the copy is hashed, not the original."""
     carried = []
-    names = [name for name in record.outputs if name not in NOT_CARRIED]
+    # a file that was made anew for others must not travel beside the new one
+    replaced = {entry["sha256"] for other in records if other.kind == "recipients" for entry in other.inputs}
+    outputs = {name: entry for name, entry in record.outputs.items() if name not in NOT_CARRIED}
+    names = [name for name, entry in outputs.items() if entry["sha256"] not in replaced]
     with progress.stage("Copying sealed files", total=float(len(names))) as stage:
         for name in names:
             target = _free_name(bundle, Path(name).name, record.name)

@@ -66,7 +66,7 @@ class RecipientsResult(Result):
     path:            of the new file, within the job's folder
     recipient_kinds: kinds of all recipients' stanzas, in file order
     still_opens:     one of the keys that opened the old file opens the new one
-    sha256:          of the content; None without a new key, or where verifying was switched off
+    sha256:          of the content; None where verifying, which computes it, was switched off
     """
 
     path: str
@@ -156,8 +156,7 @@ def _write(
                 spec.input, keys, people, target=target, verify=spec.verify, flush=spec.flush,
                 on_bytes=writing.advance, on_checked=on_checked,
             ).sha256  # fmt: skip
-        change_recipients(
+        return change_recipients(
             spec.input, keys, add=people, remove=spec.remove, target=target, verify=spec.verify, flush=spec.flush,
             on_bytes=writing.advance, on_checked=on_checked,
-        )  # fmt: skip
-        return None
+        ).sha256  # fmt: skip

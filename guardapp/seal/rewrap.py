@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from guardapp.errors import GuardError
 from guardapp.formats.whole_file import WholeFile
@@ -23,6 +24,13 @@ from guardapp.seal.stanzas import Stanza
 _PIECE = 4 << 20
 
 
+class Changed(NamedTuple):
+    """recipients: how many there are now; sha256: of the content, in hexadecimal; None where it was not verified"""
+
+    recipients: int
+    sha256: str | None
+
+
 def add_recipients(
     path: Path, keys: Sequence[Identity], recipients: Sequence[Recipient], *, on_bytes: OnBytes | None = None
 ) -> int:
@@ -30,7 +38,7 @@ def add_recipients(
 
     GuardError: as `open_sealed`, sealed.too-many-recipients, sealed.too-many-passphrases
     """
-    return change_recipients(path, keys, add=recipients, on_bytes=on_bytes)
+    return change_recipients(path, keys, add=recipients, on_bytes=on_bytes).recipients
 
 
 def remove_recipients(
@@ -41,7 +49,7 @@ def remove_recipients(
     Who could open the file before may have kept its key, which opens this file and older copies of it: see `rekey`.
     GuardError: as `open_sealed`, and sealed.no-such-recipient, sealed.nobody-left
     """
-    return change_recipients(path, keys, remove=numbers, on_bytes=on_bytes)
+    return change_recipients(path, keys, remove=numbers, on_bytes=on_bytes).recipients
 
 
 def change_recipients(
@@ -55,8 +63,8 @@ def change_recipients(
     flush: bool = True,
     on_bytes: OnBytes | None = None,
     on_checked: OnBytes | None = None,
-) -> int:
-    """Both at once; returns how many recipients there are now.
+) -> Changed:
+    """Both at once.
 
     target: a new file to write, instead of replacing `path`
     verify: decrypt all of the new file before it gets its name; on_checked: called with plaintext bytes verified
@@ -76,10 +84,10 @@ def change_recipients(
         header = write(sealed.content, stanzas, sealed.file_key)
         with WholeFile(target or path, replace=target is None) as file:
             _copy_payload(sealed, file.fd, header, on_bytes)
-            if verify:
-                content_sha256(sealed, file.fd, Geometry(len(header), sealed.nbytes), on_checked)
+            geometry = Geometry(len(header), sealed.nbytes)
+            sha256 = content_sha256(sealed, file.fd, geometry, on_checked) if verify else None
             file.commit(flush=flush)
-        return len(stanzas)
+        return Changed(len(stanzas), sha256)
 
 
 def _without(sealed: SealedFile, numbers: Collection[int]) -> list[Stanza]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import stat
 
 import pytest
@@ -112,10 +113,10 @@ def test_a_damaged_file_gets_no_new_key(sealed_checkpoint, pair, stranger):
 def test_a_new_file_with_other_recipients_leaves_the_old_one(sealed_checkpoint, pair, stranger, tmp_path):
     before = sealed_checkpoint.path.read_bytes()
     target = tmp_path / "for-others.sealed"
-    count = change_recipients(
+    changed = change_recipients(
         sealed_checkpoint.path, [pair.identity], add=[stranger.recipient], remove=[1], target=target, verify=True
     )
-    assert count == 1
+    assert changed == (1, hashlib.sha256(sealed_checkpoint.plain).hexdigest())
     assert opens(target, stranger.identity) and not opens(target, pair.identity)
     assert payload_of(target) == payload_of(sealed_checkpoint.path)
     assert sealed_checkpoint.path.read_bytes() == before
