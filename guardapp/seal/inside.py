@@ -13,10 +13,10 @@ from guardapp.formats.safetensors import Layout
 from guardapp.progress import Progress
 from guardapp.seal.counted import counted
 from guardapp.seal.damage import DamageError
-from guardapp.seal.header import VERSION_LINE
-from guardapp.seal.reader import SealedFile, open_file, read_header
+from guardapp.seal.inspect import inspect_sealed
+from guardapp.seal.opening import format_of, verify_any
+from guardapp.seal.reader import SealedFile
 from guardapp.seal.recipients import Identity
-from guardapp.seal.sealed import verify_sealed
 from guardapp.seal.tensor_line import DamageLine, TensorLine
 from guardapp.seal.unwrap import recipient_kinds
 
@@ -51,7 +51,7 @@ def look_inside(path: Path, keys: Sequence[Identity], progress: Progress) -> Ins
     safe, unseen = 0, 0
     for name, file in _files(path):
         try:
-            if _starts_with(file, VERSION_LINE + b"\n"):
+            if format_of(file) is not None:
                 opened = _look_into_sealed(name, file, keys, progress, finds)
                 safe, unseen = safe + (opened is True), unseen + (opened is None)
                 continue
@@ -85,12 +85,10 @@ def _look_into_sealed(
     name: str, file: Path, keys: Sequence[Identity], progress: Progress, finds: Inside
 ) -> bool | None:
     """Whether it holds safetensors; None if no key opens it. Raises GuardError for a damaged one."""
-    descriptor = open_file(file)
-    with open(descriptor, "rb"):  # noqa: PTH123 - takes over the descriptor, and closes it
-        finds.recipients[name] = recipient_kinds(read_header(descriptor, name).stanzas)
+    finds.recipients[name] = recipient_kinds(inspect_sealed(file).recipients)
     try:
         with progress.stage("Checking sealed files", total=float(file.stat().st_size)) as stage:
-            opened = verify_sealed(file, keys, on_bytes=stage.advance)
+            opened = verify_any(file, keys, on_bytes=stage.advance)
     except GuardError as error:
         if error.code != "sealed.no-key":
             raise
@@ -155,8 +153,3 @@ def _files(path: Path) -> list[tuple[str, Path]]:
         return [(path.name, path)]
     found = [file for file in path.rglob("*") if file.is_file() and not file.is_symlink()]
     return sorted((file.relative_to(path).as_posix(), file) for file in found)
-
-
-def _starts_with(file: Path, prefix: bytes) -> bool:
-    with file.open("rb") as source:
-        return source.read(len(prefix)) == prefix
