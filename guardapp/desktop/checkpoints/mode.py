@@ -34,7 +34,7 @@ def file_line(seen: Mapping[str, Any]) -> str:
     """Name, size and format of a file that the helper has looked at."""
     line = f"{seen['name']} · {wording.size(seen['bytes'])}"
     kind = str(seen["kind"])
-    return line if kind == "other" else f"{line} · {_FORMATS.get(kind, kind)}"
+    return line if kind in ("other", "folder") else f"{line} · {_FORMATS.get(kind, kind)}"
 
 
 class Mode(QWidget):

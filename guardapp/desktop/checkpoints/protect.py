@@ -223,6 +223,7 @@ class ProtectMode(Mode):
                 self.recipients.chosen,
                 (self.convert.isChecked(), self.verify.isChecked(), self.flush.isChecked()),
                 self._left_out,
+                each=self.each.isChecked(),
             )
             self.show_part(self.review)
         elif self.part is self.review:
