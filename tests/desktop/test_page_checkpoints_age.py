@@ -87,4 +87,3 @@ def test_each_file_of_a_folder_becomes_a_job_of_its_own(
     qtbot.waitUntil(lambda: queued() == wanted, timeout=20_000)
     assert mode.part is mode.start
     assert {row.spec["convert"] for row in window.jobs.rows} == {True}
-    qtbot.waitUntil(lambda: all(row.state == "done" for row in window.jobs.rows), timeout=JOB)
