@@ -22,9 +22,11 @@ _LOOKS = {
     "leak": KindLook("Leakage", "Leakage", "home", "ph.shield-check"),
     "seal": KindLook("Checkpoints · Seal", "Seal", "checkpoints", "ph.package"),
     "open": KindLook("Checkpoints · Open", "Open", "checkpoints", "ph.package"),
+    "recipients": KindLook("Checkpoints · Recipients", "Recipients", "checkpoints", "ph.package"),
     "sign": KindLook("Checkpoints · Sign", "Sign", "checkpoints", "ph.package"),
     "verify": KindLook("Checkpoints · Verify", "Verify", "checkpoints", "ph.package"),
     "scan": KindLook("Checkpoints · Scan", "Scan", "checkpoints", "ph.package"),
+    "convert": KindLook("Checkpoints · Convert", "Convert", "home", "ph.package"),
     "strip": KindLook("Checkpoints · Strip", "Strip", "checkpoints", "ph.package"),
     "bundle": KindLook("Checkpoints · Bundle", "Bundle", "checkpoints", "ph.archive-box"),
 }
