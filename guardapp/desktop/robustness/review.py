@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
@@ -20,6 +20,16 @@ _BUDGETS = {"quick": "Quick", "standard": "Standard", "reference": "Reference"}
 class Review(QWidget):
     """folder_of(name): where the results of a job of that name would go."""
 
+    SAYS: ClassVar[tuple[tuple[str, str, str], ...]] = (
+        ("done", "How often the model stays right", "Under the attacks tried, with a 95 % interval at every strength."),
+        (
+            "done",
+            "How far that can be trusted",
+            "The check doubts itself; one red flag, and the figure does not count.",
+        ),
+        ("amberFlag", "No proof", "A cleverer attacker may do more harm: the figures are upper bounds."),
+    )
+
     def __init__(self, folder_of: Callable[[str], Path]) -> None:
         super().__init__()
         self._folder_of = folder_of
@@ -28,7 +38,7 @@ class Review(QWidget):
         what = Card("What will be checked")
         what.body.addLayout(self._figures)
         said = Card("What the result will say")
-        for state, title, text in _SAYS:
+        for state, title, text in self.SAYS:
             said.body.addWidget(CheckLine(state, title, text))
         self.name = TextField("Name of the job")
         self.name.setMaxLength(100)
@@ -93,10 +103,3 @@ class Review(QWidget):
 
     def _say_folder(self) -> None:
         self.folder.say("New folder: {folder}", folder=str(self._folder_of(self.name.text().strip() or "check")))
-
-
-_SAYS = (
-    ("done", "How often the model stays right", "Under the attacks tried, with a 95 % interval at every strength."),
-    ("done", "How far that can be trusted", "The check doubts itself; one red flag, and the figure does not count."),
-    ("amberFlag", "No proof", "A cleverer attacker may do more harm: the figures are upper bounds."),
-)

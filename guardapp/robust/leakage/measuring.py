@@ -133,7 +133,8 @@ def _attack_json(attack: Attack, grid: NDArray[np.float64]) -> dict[str, Any]:
 
 def true_rates(found: Roc, grid: NDArray[np.float64]) -> NDArray[np.float64]:
     """True positives at false positive rates: the last point of the curve that does not exceed each."""
-    rates: NDArray[np.float64] = found.true[np.searchsorted(found.false, grid, "right") - 1]
+    # a rate that is meant to be 1 / n may be a rounding below it
+    rates: NDArray[np.float64] = found.true[np.searchsorted(found.false, grid * (1 + 1e-9), "right") - 1]
     return rates
 
 

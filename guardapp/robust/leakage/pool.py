@@ -40,7 +40,7 @@ def balanced(inside: Dataset, outside: Dataset, limit: int, seed: int, *, aside:
     given: Dataset | None = None
     if aside:
         # equal rows have equal coins, so no twin of a row that is given stays among those to tell apart
-        tails = _coins(rest, seed + 1) % 2 == 1
+        tails = _coins(rest, seed, b"aside") % 2 == 1
         given, rest = rest.take(tails), rest.take(~tails)
     count = min(len(kept), len(rest), limit)
     if count < FEWEST:
@@ -54,8 +54,9 @@ def balanced(inside: Dataset, outside: Dataset, limit: int, seed: int, *, aside:
     return Sides(first, second, given, len(both))
 
 
-def _coins(data: Dataset, seed: int) -> NDArray[np.uint64]:
-    key = seed.to_bytes(8, "little")
+def _coins(data: Dataset, seed: int, use: bytes = b"") -> NDArray[np.uint64]:
+    """(n,) a number for each row that depends on nothing but the row, the seed and what it is used for."""
+    key = seed.to_bytes(8, "little") + use
     coins = [hashlib.sha256(key + digest.tobytes()).digest()[:8] for digest in data.digests]
     return np.frombuffer(b"".join(coins), ">u8").astype(np.uint64)
 
@@ -67,7 +68,9 @@ class Pool:
     """
 
     def __init__(self, inside: Dataset, outside: Dataset, seed: int) -> None:
-        order = np.argsort(np.concatenate([_coins(inside, seed), _coins(outside, seed)]), kind="stable")
+        # other numbers than those that chose the rows: of the larger side only the rows with small ones were chosen
+        coins = [_coins(side, seed, b"order") for side in (inside, outside)]
+        order = np.argsort(np.concatenate(coins), kind="stable")
         self.x = torch.from_numpy(np.concatenate([inside.x, outside.x])[order])
         self.y = torch.from_numpy(np.concatenate([inside.y, outside.y])[order])
         self.member = (np.arange(len(order)) < len(inside))[order]
