@@ -14,8 +14,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QStackedWidget
 
-from guardapp.desktop import wording
-from guardapp.desktop.i18n import tr
 from guardapp.desktop.kit import Button, Combo, Footer, Label, Segmented, Steps
 from guardapp.desktop.kit.scrolling import scrolling
 from guardapp.desktop.page import Page, Services
@@ -29,6 +27,7 @@ from guardapp.desktop.robustness.refusals import nothing_held_back, unknown_file
 from guardapp.desktop.robustness.result_view import ResultView
 from guardapp.desktop.robustness.review import Review
 from guardapp.desktop.robustness.settings_step import SettingsStep
+from guardapp.desktop.robustness.subtitle import say_subtitle
 
 INPUT, SETTINGS, REVIEW, RESULT = range(4)
 ATTACKS, LEAKAGE = range(2)
@@ -83,6 +82,7 @@ class RobustnessPage(Page):
         self.set_footer(Footer(*self._attack_buttons, *self.leakage.buttons))
         self.shown_checks = ChecksShown(services, self.result, self.model, self.other)
         self._connect()
+        self._switched(ATTACKS)
         self._go(INPUT)
         self._refresh()
 
@@ -104,7 +104,7 @@ class RobustnessPage(Page):
         self.result.again.connect(self._change)
         self.result.worst.folder.connect(self._open_folder)
         self.shown_checks.changed.connect(self._say)
-        self.services.jobs.loaded.connect(self._loaded)
+        self.services.jobs.loaded.connect(self.shown)
         self.services.jobs.changed.connect(self._job_changed)
         self.services.jobs.removed.connect(lambda _: self._refresh())
 
@@ -120,7 +120,7 @@ class RobustnessPage(Page):
             widget.hide()
         self.stack.setVisible(not leakage)
         self.leakage.setVisible(leakage)
-        (self.leakage.show_latest if leakage else self._show_latest)()
+        self._show_latest()
         self._say()
 
     @property
@@ -146,14 +146,14 @@ class RobustnessPage(Page):
             first.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def shown(self) -> None:
-        self._loaded()
-
-    def _loaded(self) -> None:
         self._refresh()
-        (self.leakage.show_latest if self.which.index == LEAKAGE else self._show_latest)()
+        self._show_latest()
 
     def _show_latest(self) -> None:
         """A page that nobody has used yet opens with the latest result."""
+        if self.which.index == LEAKAGE:
+            self.leakage.show_latest()
+            return
         done = [row for row in self.shown_checks.rows if row.state == "done"]
         if done and not self.shown_checks.job and self.step == INPUT and not self.input.document_begun:
             self._show_job(done[0])
@@ -201,7 +201,7 @@ class RobustnessPage(Page):
             return
         step, has_result = self.step, bool(self.shown_checks.job)
         on_result = step == RESULT
-        self._say_header()
+        say_subtitle(self.header.subtitle, self.shown_checks if on_result else None, self.services)
         reach = INPUT if self.input.why_not() else SETTINGS if self.settings_step.why_not() else REVIEW
         self.steps.go(step if not on_result else 3, reach)
         self.steps.setVisible(not on_result)
@@ -219,34 +219,10 @@ class RobustnessPage(Page):
             self.export.why_disabled("The report is written when the check is done.")
         self._say_footer(step, has_result)
 
-    def _say_header(self) -> None:
-        subtitle, shown = self.header.subtitle, self.shown_checks
-        if self.step != RESULT:
-            subtitle.say("Attack your own model before somebody else does")
-            return
-        finding, other = shown.finding, shown.compared
-        if finding is None or not finding.examples:
-            job = self.services.jobs.row(shown.job)
-            text = "{name} · the report is written when the check is done"
-            if job is not None and job.state not in ("cancelled", "failed", "skipped"):
-                subtitle.say(text, name=job.name)
-            else:
-                subtitle.put(job.name if job is not None else "")
-            return
-        values = {
-            "model": finding.label,
-            "data": data_label(shown.spec),
-            "n": wording.number(finding.examples),
-            "unit": lambda: tr(finding.unit),
-        }
-        if other is None:
-            subtitle.say("{model} · {data}, {n} {unit}", **values)
-        else:
-            subtitle.say("{model} compared with {other} · {data}, {n} {unit}", other=other.label, **values)
-
     def _say_footer(self, step: int, has_result: bool) -> None:
         assert self.footer is not None
         self.footer.setVisible(step != RESULT)
+        self.primary.show()
         self.back.setVisible(step in (SETTINGS, REVIEW))
         self.back_to_result.setVisible(has_result)
         self.primary.say({INPUT: "Settings", REVIEW: "Add to the queue"}.get(step, "Review & queue"))
