@@ -56,7 +56,10 @@ class CheckSpec(Spec, kind="check"):
         description="Largest changes, in units of the data's range: for linf 0.1 is 10 % of the range of each value; "
         "for l0 a count of values or pixels.",
     )
-    budget: Literal["quick", "standard", "reference"] = Field("standard", description="How long the attacks search.")
+    budget: Literal["quick", "standard", "reference", "labels"] = Field(
+        "standard",
+        description="How long the attacks search; labels: by the model's answers alone, for models without scores.",
+    )
     certify: Literal["fast", "full", "off"] = Field(
         "fast", description="How closely to prove on how many examples no attack can succeed; full can take hours."
     )
@@ -85,6 +88,12 @@ class CheckSpec(Spec, kind="check"):
     def _constraints_of_rows(self) -> CheckSpec:
         if self.constraints is not None and self.data.table is None:
             raise ValueError("constraints are for tables")
+        return self
+
+    @model_validator(mode="after")
+    def _norm_of_labels(self) -> CheckSpec:
+        if self.budget == "labels" and self.norm not in ("linf", "l2"):
+            raise ValueError("attacks by answers alone are for linf and l2")
         return self
 
     @field_validator("strengths")

@@ -80,7 +80,8 @@ class Finding(NamedTuple):
 def from_report(label: str, report: Mapping[str, Any]) -> Finding:
     """A finished check. Raises KeyError, TypeError or ValueError where the report is not one of a check."""
     clean, (low, high) = float(report["clean_accuracy"]), report["clean_interval"]
-    points = [Point(0.0, clean, low, high, single=clean)]
+    stepped = any(found["single_step_accuracy"] is not None for found in report["curve"])
+    points = [Point(0.0, clean, low, high, single=clean if stepped else None)]
     for found in report["curve"]:
         points.append(
             Point(

@@ -29,6 +29,7 @@ _PASSES = {
     "climb": ("Auto-PGD", "gradient, {tried} tried", "masked-gradients"),
     "search": ("Search", "no gradients, {tried} tried", "search-beats-gradient"),
     "restart": ("Last restart", "none expected, {tried} tried", "not-converged"),
+    "labels": ("Answers alone", "no scores, {tried} tried", "answers-only"),
 }
 _DAMAGES = {
     "noise": ("Gaussian noise", "standard deviation {level}", "no noise"),
@@ -56,8 +57,11 @@ def measures(finding: Finding, index: int, *, table: bool, running: bool = False
         _damage(finding, kind, index, running) for kind in (*kinds, *(() if table else ("rotation", "translation")))
     ]
     lines.append(_certified(point))
+    # a search by answers alone is instead of the other attacks, never beside them
+    by_answers = any(one["kind"] == "labels" for each in finding.points for one in each.passes)
+    never = ("single", "climb", "search", "restart") if by_answers else ("labels",)
     absent = tuple(_DAMAGES)
-    return [line for line in lines if line.figure or running or line.key not in absent]
+    return [line for line in lines if line.key not in never and (line.figure or running or line.key not in absent)]
 
 
 def _open(running: bool) -> str:

@@ -14,7 +14,7 @@ from guardapp.desktop.kit import Card, CheckLine, Field, FigureLine, Label, Text
 from guardapp.desktop.robustness.finding import NORMS, data_label, model_label, share, strength_words
 from guardapp.desktop.theme import tokens
 
-_BUDGETS = {"quick": "Quick", "standard": "Standard", "reference": "Reference"}
+_BUDGETS = {"quick": "Quick", "standard": "Standard", "reference": "Reference", "labels": "Answers alone"}
 
 
 class Review(QWidget):

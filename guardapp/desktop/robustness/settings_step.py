@@ -22,6 +22,7 @@ _BUDGETS = (
     ("quick", "ph.lightning", "Quick", "to try things out"),
     ("standard", "ph.gauge", "Standard", "to report"),
     ("reference", "ph.target", "Reference", "when the figure matters"),
+    ("labels", "ph.eye-slash", "Answers alone", "for models without scores; L∞ and L2"),
 )
 _NATURAL = {
     False: "Common corruptions, rotations and translations",
@@ -163,6 +164,8 @@ class SettingsStep(QWidget):
 
     def why_not(self) -> str:
         """What is wrong (an English key), or nothing."""
+        if self._budget == "labels" and self.norm.value not in ("linf", "l2"):
+            return "Answers alone attack under L∞ and L2: choose one of these, or another budget."
         lists = [self.strengths, self.noise, *([self.missing] if self._table else [])]
         if any(self._numbers(control) is None for control in lists):
             return "Correct the field that is marked."
