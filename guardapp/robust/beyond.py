@@ -20,6 +20,7 @@ from guardapp.robust.natural import (
     summary,
     turned_and_shifted,
 )
+from guardapp.robust.patches import Patched, Repainted, attack_squares
 from guardapp.robust.stress import Damage, right_share
 from guardapp.robust.subject import Subject
 from guardapp.robust.victim import Victim
@@ -29,13 +30,18 @@ if TYPE_CHECKING:
 
 
 class Beyond(NamedTuple):
-    """damage joins the check's other damage; rows: None where no constraints were asked for"""
+    """damage joins the check's other damage; rows: None where no constraints were asked for
+
+    patches: by side, empty where none were asked for; repainted: the pictures that they fooled
+    """
 
     damage: tuple[Damage, ...] = ()
     corruptions: tuple[Corrupted, ...] = ()
     summary: Summary | None = None
     parts: tuple[Part, ...] = ()
     rows: RowAttack | None = None
+    patches: tuple[Patched, ...] = ()
+    repainted: Repainted | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The fields of report.json; damage stands with the check's other damage."""
@@ -52,13 +58,19 @@ class Beyond(NamedTuple):
                 for part in self.parts
             ],
             "constrained": None if self.rows is None else self.rows.as_json(),
+            "patches": [
+                {"side": one.side, "robust_accuracy": one.right.value, "pictures": one.right.total}
+                | {"low": one.right.low, "high": one.right.high}
+                for one in self.patches
+            ],
         }
 
 
 def go_beyond(spec: CheckSpec, subject: Subject, victim: Victim, progress: Progress) -> Beyond:
-    """Raises GuardError check.constraints."""
+    """Raises GuardError: check.constraints, check.patch."""
     if subject.data.kind == "image":
-        return _pictures(spec, subject, victim, progress) if spec.natural else Beyond()
+        found = _pictures(spec, subject, victim, progress) if spec.natural else Beyond()
+        return _squares(found, spec, subject, victim, progress) if spec.patches else found
     return _rows(spec, subject, victim, progress)
 
 
@@ -69,6 +81,13 @@ def _pictures(spec: CheckSpec, subject: Subject, victim: Victim, progress: Progr
     with progress.stage("Turning and shifting pictures", total=1.0) as stage:
         damage = turned_and_shifted(victim, x, y, stage.reach)
     return Beyond(tuple(damage), tuple(corruptions), summary(corruptions, right_share(victim, x, y)))
+
+
+def _squares(found: Beyond, spec: CheckSpec, subject: Subject, victim: Victim, progress: Progress) -> Beyond:
+    x, y = subject.x[:MOST], subject.y[:MOST]
+    with progress.stage("Repainting squares", total=1.0) as stage:
+        patches, repainted = attack_squares(victim, x, y, spec.patches, spec.seed, stage.reach)
+    return found._replace(patches=tuple(patches), repainted=repainted)
 
 
 def _rows(spec: CheckSpec, subject: Subject, victim: Victim, progress: Progress) -> Beyond:

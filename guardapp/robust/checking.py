@@ -24,6 +24,7 @@ from guardapp.robust.findings import Findings
 from guardapp.robust.flags import Measured, judge
 from guardapp.robust.intervals import share
 from guardapp.robust.label_evaluator import LabelEvaluator, flags_of_labels
+from guardapp.robust.patches import write_patches
 from guardapp.robust.pictures import write_worst
 from guardapp.robust.report import write_report
 from guardapp.robust.resume import Kept, identity
@@ -217,6 +218,10 @@ def write(
         lines, rules = write_rows(findings.beyond.rows, out)
         progress.artifact("changed_rows", lines)
         progress.artifact("constraints", rules)
+    if findings.beyond.repainted is not None:
+        squares = out / "patches.npz"
+        write_patches(findings.beyond.repainted, subject.x, subject.y, subject.data.index.tolist(), squares)
+        progress.artifact("patches", squares)
     progress.artifact("report", out / "report.html")
     progress.artifact("figures", found)
     progress.artifact("adversarials", out / "adversarials.npz")

@@ -75,6 +75,9 @@ class CheckSpec(Spec, kind="check"):
     missing: list[float] = Field(
         [0.1, 0.3, 0.5], max_length=MOST, description="Shares of a table's columns that go missing."
     )
+    patches: list[int] = Field(
+        [], max_length=MOST, description="Images: sides in pixels of one square that an attacker may repaint anywhere."
+    )
     natural: bool = Field(
         True,
         description="Also try corruptions and turns of images; in tables wrong units, swaps and shuffled columns.",
@@ -107,6 +110,19 @@ class CheckSpec(Spec, kind="check"):
     def _whole_counts(self) -> CheckSpec:
         if self.norm == "l0" and not all(value == int(value) for value in self.strengths):
             raise ValueError("strengths of l0 count what may change: give whole numbers")
+        return self
+
+    @field_validator("patches")
+    @classmethod
+    def _sides(cls, values: list[int]) -> list[int]:
+        if not all(1 <= value <= 10_000 for value in values):
+            raise ValueError("squares have a side of at least 1 pixel")
+        return sorted(set(values))
+
+    @model_validator(mode="after")
+    def _squares_of_images(self) -> CheckSpec:
+        if self.patches and self.data.table is not None:
+            raise ValueError("squares to repaint are for images")
         return self
 
     @field_validator("noise")

@@ -103,6 +103,7 @@ def test_a_check_by_answers_alone_says_so(tmp_path: Path) -> None:
             "strengths": [0.05],
             "noise": [],
             "natural": False,
+            "patches": [2],
         }
     )
     (tmp_path / "out").mkdir()
@@ -113,6 +114,9 @@ def test_a_check_by_answers_alone_says_so(tmp_path: Path) -> None:
     (point,) = report["curve"]
     assert point["single_step_accuracy"] is None and [one["kind"] for one in point["passes"]] == ["labels"]
     assert point["certified_accuracy"] <= point["robust_accuracy"] < report["clean_accuracy"]
+    (square,) = report["patches"]
+    with np.load(tmp_path / "out" / "patches.npz") as painted:
+        assert square["robust_accuracy"] == pytest.approx(1 - len(painted["y"]) / 40)
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "answers alone" in page and "one gradient step" not in page
 
