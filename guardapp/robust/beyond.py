@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from guardapp.formats.datasets import read_cells
 from guardapp.progress import Progress
+from guardapp.robust.certify.twin import Twin, certify_twin
 from guardapp.robust.constrained import RowAttack, Table, attack_rows
 from guardapp.robust.constraints import Constraints
 from guardapp.robust.natural import (
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 class Beyond(NamedTuple):
     """damage joins the check's other damage; rows: None where no constraints were asked for
 
+    twins: of the model under noise, what was proved; empty where none were asked for
     patches: by side, empty where none were asked for; repainted: the pictures that they fooled
     """
 
@@ -42,6 +44,7 @@ class Beyond(NamedTuple):
     rows: RowAttack | None = None
     patches: tuple[Patched, ...] = ()
     repainted: Repainted | None = None
+    twins: tuple[Twin, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The fields of report.json; damage stands with the check's other damage."""
@@ -58,6 +61,7 @@ class Beyond(NamedTuple):
                 for part in self.parts
             ],
             "constrained": None if self.rows is None else self.rows.as_json(),
+            "smoothed": [twin.as_json() for twin in self.twins],
             "patches": [
                 {"side": one.side, "robust_accuracy": one.right.value, "pictures": one.right.total}
                 | {"low": one.right.low, "high": one.right.high}
@@ -70,8 +74,18 @@ def go_beyond(spec: CheckSpec, subject: Subject, victim: Victim, progress: Progr
     """Raises GuardError: check.constraints, check.patch."""
     if subject.data.kind == "image":
         found = _pictures(spec, subject, victim, progress) if spec.natural else Beyond()
-        return _squares(found, spec, subject, victim, progress) if spec.patches else found
-    return _rows(spec, subject, victim, progress)
+        found = _squares(found, spec, subject, victim, progress) if spec.patches else found
+    else:
+        found = _rows(spec, subject, victim, progress)
+    return found._replace(twins=_twins(spec, subject, victim, progress)) if spec.smoothing else found
+
+
+def _twins(spec: CheckSpec, subject: Subject, victim: Victim, progress: Progress) -> tuple[Twin, ...]:
+    found = []
+    for sigma in spec.smoothing:
+        with progress.stage("Proving the smoothed twin", total=1.0) as stage:
+            found.append(certify_twin(victim, subject.x, subject.y, sigma, spec.seed, stage.reach))
+    return tuple(found)
 
 
 def _pictures(spec: CheckSpec, subject: Subject, victim: Victim, progress: Progress) -> Beyond:

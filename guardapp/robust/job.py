@@ -78,6 +78,11 @@ class CheckSpec(Spec, kind="check"):
     patches: list[int] = Field(
         [], max_length=MOST, description="Images: sides in pixels of one square that an attacker may repaint anywhere."
     )
+    smoothing: list[float] = Field(
+        [],
+        max_length=MOST,
+        description="Standard deviations of the noise of smoothed twins that are certified beside the model.",
+    )
     natural: bool = Field(
         True,
         description="Also try corruptions and turns of images; in tables wrong units, swaps and shuffled columns.",
@@ -125,7 +130,7 @@ class CheckSpec(Spec, kind="check"):
             raise ValueError("squares to repaint are for images")
         return self
 
-    @field_validator("noise")
+    @field_validator("noise", "smoothing")
     @classmethod
     def _noise(cls, values: list[float]) -> list[float]:
         if not all(0 < value <= 10 for value in values):

@@ -28,6 +28,9 @@ _NATURAL = {
     False: "Common corruptions, rotations and translations",
     True: "Wrong units, exchanged categories, shuffled columns",
 }
+_ELSEWHERE = ("certify", "refine", "patches", "smoothing")
+"""Settings that a file may give and this page does not show; queueing again keeps them."""
+
 _NORM_HELP = {
     "linf": "Every value may change by at most the strength; 0.1 is 10 % of its range. 8/255 may be written too.",
     "l2": "The whole change, as a length, is at most the strength; for pictures it is felt as a whole.",
@@ -44,6 +47,7 @@ class SettingsStep(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._table = False
+        self._kept: dict[str, Any] = {}
         left, right = QVBoxLayout(), QVBoxLayout()
         left.addWidget(self._attacker_card())
         left.addWidget(self._damage_card())
@@ -185,6 +189,7 @@ class SettingsStep(QWidget):
             "natural": self.natural.isChecked(),
             "seed": int(self.seed.value or 0),
         }
+        found |= self._kept
         if self._table:
             found |= {"change": self.change.value, "missing": self._numbers(self.missing) or []}
             found |= {"constraints": self.constraints.constraints()}
@@ -215,6 +220,7 @@ class SettingsStep(QWidget):
         self.natural.setChecked(bool(spec.get("natural", True)))
         self.constraints.show_constraints(spec.get("constraints") if spec and table else {})
         self.set_table(table)
+        self._kept = {name: spec[name] for name in _ELSEWHERE if name in spec}
         self._choose_budget(str(spec.get("budget", "standard")))
 
 
