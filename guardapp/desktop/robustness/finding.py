@@ -37,7 +37,7 @@ class Damaged(NamedTuple):
 
 class Finding(NamedTuple):
     """points: by strength, the first one at 0, without attack; damage: by kind, by level from 0 on: "noise", "missing",
-    "rotation", "translation", "unit", "swap", "corruptions" (severity) and "constrained" (budget)
+    "rotation", "translation", "unit", "swap", "corruptions" (severity), "constrained" (budget) and "patches" (side)
 
     complete: False while the job runs; then flags, damage and worst are not here yet
     fingerprint: of the data, "" while unknown
@@ -107,6 +107,9 @@ def from_report(label: str, report: Mapping[str, Any]) -> Finding:
     for point in (report.get("constrained") or {}).get("points", ()):
         before = damage.setdefault("constrained", [Damaged(0.0, clean, low, high)])
         before.append(Damaged(float(point["budget"]), point["robust_accuracy"], point["low"], point["high"]))
+    for square in report.get("patches") or ():
+        before = damage.setdefault("patches", [Damaged(0.0, clean, low, high)])
+        before.append(Damaged(float(square["side"]), square["robust_accuracy"], square["low"], square["high"]))
     return Finding(
         label=label,
         norm=str(report["norm"]),

@@ -36,6 +36,7 @@ _DAMAGES = {
     "missing": ("Missing values", "{level} of the columns", "nothing missing"),
     "constrained": ("Possible rows", "budget {level}, rules kept", "nothing changed"),
     "corruptions": ("Common corruptions", "mean of 18, severity {level}", "no corruption"),
+    "patches": ("One repainted square", "{level} pixels a side", "nothing repainted"),
     "rotation": ("Rotation", "worst way, {level} degrees", "not turned"),
     "translation": ("Translation", "worst way, {level} of the side", "not shifted"),
     "unit": ("Wrong unit", "one number times {level}", "units as they are"),
@@ -52,7 +53,7 @@ def measures(finding: Finding, index: int, *, table: bool, running: bool = False
     point = finding.points[index] if finding.points else None
     lines = [_whole(finding, point, running), _single(finding, point, running)]
     lines += [_passes(finding, kind, point, running) for kind in _PASSES]
-    kinds = ("constrained", "noise", "missing", "unit", "swap") if table else ("noise", "corruptions")
+    kinds = ("constrained", "noise", "missing", "unit", "swap") if table else ("patches", "noise", "corruptions")
     lines += [
         _damage(finding, kind, index, running) for kind in (*kinds, *(() if table else ("rotation", "translation")))
     ]

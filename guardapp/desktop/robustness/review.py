@@ -75,6 +75,8 @@ class Review(QWidget):
         self._say("Budget", _BUDGETS[str(spec["budget"])])
         noise = ", ".join(f"{value:g}" for value in spec["noise"])
         self._add("Gaussian noise", noise) if noise else self._say("Gaussian noise", "none")
+        if spec.get("patches"):
+            self._add("Squares to repaint", ", ".join(f"{side} × {side}" for side in spec["patches"]))
         if spec.get("missing"):
             self._add("Missing values", ", ".join(share(value) for value in spec["missing"]))
         beyond = "wrong units, swaps and shuffled columns" if "change" in spec else "corruptions, turns and shifts"

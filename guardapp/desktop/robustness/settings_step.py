@@ -28,7 +28,7 @@ _NATURAL = {
     False: "Common corruptions, rotations and translations",
     True: "Wrong units, exchanged categories, shuffled columns",
 }
-_ELSEWHERE = ("certify", "refine", "patches", "smoothing")
+_ELSEWHERE = ("certify", "refine", "smoothing")
 """Settings that a file may give and this page does not show; queueing again keeps them."""
 
 _NORM_HELP = {
@@ -84,12 +84,18 @@ class SettingsStep(QWidget):
             [Choice("numbers", "numbers only, within their bounds"), Choice("all", "all, categories too")],
         )
         self.change.picked.connect(self._changed)
+        self.patches = TextField("Squares to repaint")
+        self.patches.textChanged.connect(self._changed)
+        self._patches_field = Field(
+            "Squares to repaint, sides in pixels", self.patches, "One square anywhere in a picture; empty for none."
+        )
         self._strengths_field = Field("Strengths, separated by commas", self.strengths)
         self._change_field = Field(
             "Columns that may change", self.change, "Half a category is no row that anyone could hand in."
         )
         card.body.addWidget(Field("The attacker may change", self.norm))
         card.body.addWidget(self._strengths_field)
+        card.body.addWidget(self._patches_field)
         card.body.addWidget(self._change_field)
         return card
 
@@ -152,6 +158,7 @@ class SettingsStep(QWidget):
             (self._strengths_field, self.strengths, _BAD_STRENGTHS),
             (self._noise_field, self.noise, _BAD_NOISE),
             (self._missing_field, self.missing, _BAD_MISSING),
+            (self._patches_field, self.patches, _BAD_PATCHES),
         ):
             if self._numbers(control) is None:
                 field.show_error(sentence, most=MOST)
@@ -160,9 +167,12 @@ class SettingsStep(QWidget):
 
     def _numbers(self, control: TextField) -> list[float] | None:
         """The numbers of a list, None where it is not one."""
-        most, empty = {self.strengths: (1e6, False), self.noise: (10.0, True), self.missing: (1.0, True)}[control]
+        bounds = {self.strengths: (1e6, False), self.noise: (10.0, True), self.missing: (1.0, True)}
+        most, empty = bounds.get(control, (10_000.0, True))
         found = read_numbers(control.text())
         if found is None or len(found) > MOST or (not found and not empty):
+            return None
+        if control is self.patches and not all(number.is_integer() for number in found):
             return None
         return found if all(0 < number <= most and number < 1e6 for number in found) else None
 
@@ -170,7 +180,7 @@ class SettingsStep(QWidget):
         """What is wrong (an English key), or nothing."""
         if self._budget == "labels" and self.norm.value not in ("linf", "l2"):
             return "Answers alone attack under L∞ and L2: choose one of these, or another budget."
-        lists = [self.strengths, self.noise, *([self.missing] if self._table else [])]
+        lists = [self.strengths, self.noise, *([self.missing] if self._table else [self.patches])]
         if any(self._numbers(control) is None for control in lists):
             return "Correct the field that is marked."
         if self._table and self.constraints.why_not():
@@ -193,6 +203,8 @@ class SettingsStep(QWidget):
         if self._table:
             found |= {"change": self.change.value, "missing": self._numbers(self.missing) or []}
             found |= {"constraints": self.constraints.constraints()}
+        else:
+            found["patches"] = [int(side) for side in self._numbers(self.patches) or []]
         return found
 
     @property
@@ -204,6 +216,7 @@ class SettingsStep(QWidget):
         self._table = table
         self._change_field.setVisible(table)
         self._missing_field.setVisible(table)
+        self._patches_field.setVisible(not table)
         self.constraints.setVisible(table)
         for into in ("setText", "setAccessibleName"):
             say(self.natural, _NATURAL[table], into=into)
@@ -214,6 +227,7 @@ class SettingsStep(QWidget):
         self.strengths.setText(listed(spec.get("strengths", [0.02, 0.05, 0.1])))
         self.noise.setText(listed(spec.get("noise", [0.05, 0.1, 0.2])))
         self.missing.setText(listed(spec.get("missing", [0.1, 0.3, 0.5])))
+        self.patches.setText(listed([float(side) for side in spec.get("patches", [])]))
         self.change.set_value(str(spec.get("change", "numbers")))
         self.limit.set_value(int((spec.get("data") or {}).get("limit") or 500))
         self.seed.set_value(int(spec.get("seed", 0)))
@@ -227,3 +241,4 @@ class SettingsStep(QWidget):
 _BAD_STRENGTHS = "Write one to {most} numbers larger than 0, separated by commas."
 _BAD_NOISE = "Write up to {most} numbers larger than 0 and at most 10, separated by commas."
 _BAD_MISSING = "Write up to {most} shares larger than 0 and at most 1, separated by commas."
+_BAD_PATCHES = "Write up to {most} whole numbers of pixels, separated by commas."
