@@ -42,6 +42,7 @@ class Finding(NamedTuple):
     complete: False while the job runs; then flags, damage and worst are not here yet
     fingerprint: of the data, "" while unknown
     reach: the largest strength that is asked for, how far the curve will go
+    by_answers: whether the attacks see answers alone, no scores
     """
 
     label: str
@@ -60,6 +61,7 @@ class Finding(NamedTuple):
     parts: tuple[Mapping[str, Any], ...] = ()
     complete: bool = True
     reach: float = 0.0
+    by_answers: bool = False
 
     def nearest(self, strength: float) -> int:
         """The position of the measured strength that is nearest to `strength`."""
@@ -126,6 +128,7 @@ def from_report(label: str, report: Mapping[str, Any]) -> Finding:
         passed=tuple(report["passed"]),
         worst=tuple(report["worst"]),
         reach=points[-1].strength,
+        by_answers=report.get("budget") == "labels",
     )
 
 
@@ -146,7 +149,8 @@ def from_live(
     unit = "rows" if (spec.get("data") or {}).get("table") else "images"
     reach = max(spec.get("strengths") or [0.1])
     norm = str(spec.get("norm", "linf"))
-    return Finding(label, norm, tuple(points), {}, unit, complete=False, reach=float(reach))
+    by_answers = spec.get("budget") == "labels"
+    return Finding(label, norm, tuple(points), {}, unit, complete=False, reach=float(reach), by_answers=by_answers)
 
 
 def model_label(spec: Mapping[str, Any]) -> str:

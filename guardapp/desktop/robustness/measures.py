@@ -59,8 +59,7 @@ def measures(finding: Finding, index: int, *, table: bool, running: bool = False
     ]
     lines.append(_certified(point))
     # a search by answers alone is instead of the other attacks, never beside them
-    by_answers = any(one["kind"] == "labels" for each in finding.points for one in each.passes)
-    never = ("single", "climb", "search", "restart") if by_answers else ("labels",)
+    never = ("single", "climb", "search", "restart") if finding.by_answers else ("labels",)
     absent = tuple(_DAMAGES)
     return [line for line in lines if line.key not in never and (line.figure or running or line.key not in absent)]
 

@@ -88,6 +88,7 @@ class RobustnessPage(Page):
 
     def _connect(self) -> None:
         self.which.changed.connect(self._switched)
+        self.which.changed.connect(lambda _: self._show_latest())
         self.leakage.moved.connect(lambda: self._say() if self.which.index == LEAKAGE else None)
         self.leakage.submitted.connect(self.submit)
         self.leakage.export.connect(self._export_of)
@@ -120,7 +121,6 @@ class RobustnessPage(Page):
             widget.hide()
         self.stack.setVisible(not leakage)
         self.leakage.setVisible(leakage)
-        self._show_latest()
         self._say()
 
     @property
