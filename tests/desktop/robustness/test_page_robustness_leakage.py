@@ -31,19 +31,44 @@ def show(qtbot: QtBot, page: RobustnessPage, row: Any) -> LeakBench:
     return bench
 
 
+@pytest.fixture(scope="session")
+def leaked(laboratory: Path) -> Path:
+    """The folder of a leakage check of the laboratory's model, really run."""
+    from guardapp.progress import Progress
+    from guardapp.robust.leakage.job import LeakSpec, run
+
+    data = {"images": str(laboratory / "blobs.npz"), "test_fraction": 0.3, "split_seed": 5}
+    sides = {"members": {**data, "part": "train"}, "non_members": {**data, "part": "test"}}
+    model = {"job": str(laboratory / "results" / "long")}
+    spec = LeakSpec.model_validate({"model": model, "claim": {"epsilon": 2.0}, **sides})
+    folder = laboratory / "leaked"
+    folder.mkdir()
+    run(spec, folder, Progress())
+    record = {"spec": spec.model_dump(mode="json", by_alias=True)}
+    (folder / "job.json").write_text(json.dumps(record), encoding="utf-8")
+    return folder
+
+
 @pytest.fixture
-def another(
-    page: RobustnessPage, tmp_path: Path, laboratory: Path, hands: ModuleType
-) -> Callable[[dict[str, Any], str], Any]:
+def leak(page: RobustnessPage, leaked: Path, hands: ModuleType) -> Any:
+    """Its row in the queue."""
+    spec = json.loads((leaked / "job.json").read_text(encoding="utf-8"))["spec"]
+    row = replace(hands.row(page, "check-long"), id="1" * 12, kind="leak", name="leak-long", folder=leaked, spec=spec)
+    page.services.jobs._rows[row.id] = row
+    page._refresh()
+    return row
+
+
+@pytest.fixture
+def another(page: RobustnessPage, tmp_path: Path, leak: Any) -> Callable[[dict[str, Any], str], Any]:
     """A row of the queue whose report differs from that of the real check."""
 
     def make(changes: dict[str, Any], name: str = "another") -> Any:
-        real = hands.row(page, "leak-long")
         folder = tmp_path / name
-        shutil.copytree(real.folder, folder)
+        shutil.copytree(leak.folder, folder)
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
         (folder / "report.json").write_text(json.dumps(report | changes), encoding="utf-8")
-        row = replace(real, id=f"{len(name):012x}", name=name, folder=folder)
+        row = replace(leak, id=f"{len(name):012x}", name=name, folder=folder)
         page.services.jobs._rows[row.id] = row
         page._refresh()
         return row
@@ -63,8 +88,8 @@ def fill(qtbot: QtBot, page: RobustnessPage, name: str = "long") -> LeakBench:
     return bench
 
 
-def test_a_training_brings_its_members_and_the_rows_that_it_held_back(
-    page: RobustnessPage, qtbot: QtBot, laboratory: Path, hands: ModuleType
+def test_a_training_brings_its_members_and_non_members_may_come_from_a_file_of_their_own(
+    page: RobustnessPage, qtbot: QtBot, laboratory: Path, hands: ModuleType, tmp_path: Path
 ) -> None:
     bench = fill(qtbot, page)
     document = bench.input.document()
@@ -74,9 +99,6 @@ def test_a_training_brings_its_members_and_the_rows_that_it_held_back(
     told = "Members are the rows that long was trained on, non-members those that it held back."
     assert told in hands.words(bench.input)
 
-
-def test_non_members_may_come_from_a_file_of_their_own(page: RobustnessPage, qtbot: QtBot, tmp_path: Path) -> None:
-    bench = fill(qtbot, page)
     box = bench.input.part
     box.setFocus()
     qtbot.keyClick(box, Qt.Key.Key_Down)
@@ -91,7 +113,9 @@ def test_non_members_may_come_from_a_file_of_their_own(page: RobustnessPage, qtb
     assert bench.input.document() == document
 
 
-def test_every_attacker_fills_the_spec_that_the_engine_takes(page: RobustnessPage, qtbot: QtBot) -> None:
+def test_every_attacker_fills_the_spec_that_the_engine_takes_and_what_does_not_fit_is_said(
+    page: RobustnessPage, qtbot: QtBot
+) -> None:
     from guardapp.jobs.specs import parse
 
     bench = fill(qtbot, page)
@@ -112,11 +136,6 @@ def test_every_attacker_fills_the_spec_that_the_engine_takes(page: RobustnessPag
         "online": ("online", 16),
     }
 
-
-def test_what_does_not_fit_is_said_before_it_is_queued(page: RobustnessPage, qtbot: QtBot) -> None:
-    bench = fill(qtbot, page)
-    settings = bench.settings_step
-    bench.go(SETTINGS)
     settings.references.setText("3")
     assert bench.primary.toolTip().startswith("Give an even number of reference models")
     qtbot.mouseClick(settings.attackers["offline"], LEFT)
@@ -166,9 +185,9 @@ def test_the_whole_way_to_the_curve(
 
 
 def test_a_contradicted_promise_is_a_red_alarm_and_what_it_allows_is_drawn(
-    page: RobustnessPage, qtbot: QtBot, hands: ModuleType, another: Callable[..., Any]
+    page: RobustnessPage, qtbot: QtBot, hands: ModuleType, another: Callable[..., Any], leak: Any
 ) -> None:
-    bench = show(qtbot, page, hands.row(page, "leak-long"))
+    bench = show(qtbot, page, leak)
     assert "The promised privacy is contradicted" not in hands.words(bench.result.answer)
     assert {"needs 1,000", "needs 10,000"} <= hands.words(bench.result), "a rate that the sample cannot tell"
     assert len(bench.result.plot.points("allowed")[0]) == 200
@@ -181,13 +200,13 @@ def test_a_contradicted_promise_is_a_red_alarm_and_what_it_allows_is_drawn(
     assert bench.result.epsilon.accessibleDescription().endswith("nothing was promised")
 
 
-def test_two_models_are_compared_figure_by_figure(
-    page: RobustnessPage, qtbot: QtBot, hands: ModuleType, another: Callable[..., Any]
+def test_two_models_are_compared_figure_by_figure_and_a_report_that_is_none_is_an_error(
+    page: RobustnessPage, qtbot: QtBot, hands: ModuleType, another: Callable[..., Any], leak: Any
 ) -> None:
-    report = json.loads((hands.row(page, "leak-long").folder / "report.json").read_text(encoding="utf-8"))
+    report = json.loads((leak.folder / "report.json").read_text(encoding="utf-8"))
     attack = report["attacks"][0]
     other = another({"attacks": [{**attack, "attack": "quantile regression", "auc": 0.913, "curve": [0.5] * 200}]})
-    bench = show(qtbot, page, hands.row(page, "leak-long"))
+    bench = show(qtbot, page, leak)
     bench.other.setFocus()
     for _ in range(bench.other.count()):
         if bench.other.value != other.id:
@@ -197,16 +216,14 @@ def test_two_models_are_compared_figure_by_figure(
     assert bench.result.plot.points("other")[1].tolist() == [50.0] * 200
     assert bench.result.plot.note.text() == "loss threshold against quantile regression"
 
-
-def test_a_report_of_an_earlier_version_is_an_error_with_a_next_step(
-    page: RobustnessPage, qtbot: QtBot, hands: ModuleType, another: Callable[..., Any]
-) -> None:
-    page.open_job(another({"false_positives": None}))
+    page.open_job(another({"false_positives": None}, "early"))
     qtbot.waitUntil(page.leakage.result.strip.error.isVisible, timeout=10_000)
     assert "Run the check again." in hands.words(page.leakage.result.strip)
 
 
-def test_the_other_kind_of_check_keeps_its_place(page: RobustnessPage, qtbot: QtBot, hands: ModuleType) -> None:
+def test_the_other_kind_of_check_keeps_its_place(
+    page: RobustnessPage, qtbot: QtBot, hands: ModuleType, leak: Any
+) -> None:
     hands.show(qtbot, page, "check-long")
     page.choose(LEAKAGE)
     qtbot.waitUntil(lambda: page.leakage.step == RESULT, timeout=10_000)
@@ -218,35 +235,29 @@ def test_the_other_kind_of_check_keeps_its_place(page: RobustnessPage, qtbot: Qt
     assert page.primary.isVisible() and not page.leakage.primary.isVisible()
 
 
-@pytest.mark.parametrize(("language", "size"), [("en", (1120, 700)), ("zh", (1440, 900))])
 def test_no_step_of_leakage_is_clipped_in_any_language(
-    page: RobustnessPage,
-    qtbot: QtBot,
-    looking: ModuleType,
-    language: Literal["en", "zh"],
-    size: tuple[int, int],
-    hands: ModuleType,
-    another: Callable[..., Any],
+    page: RobustnessPage, qtbot: QtBot, looking: ModuleType, hands: ModuleType, another: Callable[..., Any], leak: Any
 ) -> None:
-    speech().choose(language)
     window = page.window()
-    window.resize(*size)
+    window.resize(1120, 700)
     bench = fill(qtbot, page)
     other = another({"contradicted": True})
+
+    def look() -> None:
+        languages: tuple[Literal["en", "zh"], ...] = ("en", "zh")
+        for language in languages:
+            speech().choose(language)
+            for _ in range(3):
+                QApplication.processEvents()
+            assert looking.clipped(page) == []
+            assert looking.unnamed(page) == []
+            assert looking.unreachable(page) == []
+            assert language == "en" or looking.english(page) == []
+
     for step in (INPUT, SETTINGS, REVIEW):
         bench.go(step)
-        for _ in range(3):
-            QApplication.processEvents()
-        assert looking.clipped(page) == [], step
-        assert looking.unnamed(page) == []
-        assert looking.unreachable(page) == []
-        assert language == "en" or looking.english(page) == [], step
-    for row in (hands.row(page, "leak-long"), other):
+        look()
+    for row in (leak, other):
         show(qtbot, page, row)
-        for _ in range(3):
-            QApplication.processEvents()
-        assert looking.clipped(page) == [], row.name
-        assert looking.unnamed(page) == []
-        assert looking.unreachable(page) == []
-        assert language == "en" or looking.english(page) == [], row.name
-    assert (window.width(), window.height()) == size
+        look()
+    assert (window.width(), window.height()) == (1120, 700)
