@@ -121,7 +121,7 @@ def test_a_curve_grows_while_the_check_runs_and_it_can_be_cancelled(
     assert live.strip.again.isVisible()
 
 
-def test_wrong_numbers_are_refused_below_their_field_and_hidden_settings_are_kept(
+def test_wrong_numbers_are_refused_and_hidden_settings_kept(
     page: RobustnessPage, qtbot: QtBot, hands: ModuleType
 ) -> None:
     page._go(INPUT)
