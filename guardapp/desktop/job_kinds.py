@@ -19,7 +19,7 @@ _LOOKS = {
     "tables": KindLook("De-identify", "De-identify", "deidentify", "ph.table"),
     "train": KindLook("Private training", "Training", "training", "ph.chart-line-up"),
     "check": KindLook("Robustness", "Robustness", "robustness", "ph.shield-check"),
-    "leak": KindLook("Leakage", "Leakage", "home", "ph.shield-check"),
+    "leak": KindLook("Leakage", "Leakage", "robustness", "ph.shield-check"),
     "seal": KindLook("Checkpoints · Seal", "Seal", "checkpoints", "ph.package"),
     "open": KindLook("Checkpoints · Open", "Open", "checkpoints", "ph.package"),
     "recipients": KindLook("Checkpoints · Recipients", "Recipients", "checkpoints", "ph.package"),
