@@ -223,7 +223,7 @@ def test_a_wrong_key_is_said_in_place_and_another_can_be_chosen(
     qtbot.mouseClick(page.open.running.change, LEFT)
     assert page.open.part is page.open.settings
     (tmp_path / "identity.txt").write_bytes(other.private)
-    page.open.keys.key_file._take(tmp_path / "identity.txt")
+    page.open.keys.key_file.take(tmp_path / "identity.txt")
     qtbot.mouseClick(page.open.primary, LEFT)
     qtbot.waitUntil(lambda: page.open.part is page.open.written, timeout=JOB)
     assert (page.open.row.folder / "theirs.safetensors").read_bytes() == model.read_bytes()

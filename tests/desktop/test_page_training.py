@@ -228,7 +228,7 @@ def test_a_table_asks_for_its_column_and_its_schema(page: TrainingPage, qtbot: Q
         "  age: {type: number, low: 0, high: 120}\n  answer: {type: category, values: ['no', 'yes'], other: false}\n",
         encoding="utf-8",
     )
-    data.schema._take(schema)
+    data.schema.take(schema)
     qtbot.waitUntil(lambda: page._found is not None or page._refusal is not None, timeout=20_000)
     assert page._refusal is None, page._refusal
     assert page._found is not None and page._found["examples"] == 80

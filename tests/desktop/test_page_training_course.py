@@ -66,11 +66,11 @@ def test_start_stop_audit_and_no_guarantee_are_chosen_by_mouse_or_keyboard(
     hand.press(course.fold)
     hand.pick(course.start, "low-rank")
     assert not page.primary.isEnabled() and not panel.model.isEnabled(), "a model is missing, and its shape is its own"
-    course.model._take(trained / "model.safetensors")
+    course.model.take(trained / "model.safetensors")
     hand.write(course.rank, "2")
     hand.pick(course.stop, "public")
     assert not page.primary.isEnabled()
-    course.public._take(pictures(tmp_path / "public.npz", 40))
+    course.public.take(pictures(tmp_path / "public.npz", 40))
     hand.pick(course.audit, "nothing")
     hand.write(course.canaries, "200")
     hand.look(looking, "safetensors", "npz")
