@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from guardapp.deid.axes import Axis
-from guardapp.deid.classes import class_sizes, classes, sorted_order
+from guardapp.deid.classes import class_sizes, classes
 from guardapp.deid.coding import Coded
 from guardapp.deid.fulldomain import FullDomain, full_domain
 from guardapp.deid.guarantees import Secret, holding
 from guardapp.deid.hierarchies import numbers, place
 from guardapp.deid.ladders import ladder
-from guardapp.deid.mondrian import partition
+from guardapp.deid.mondrian import Partition, partition
 from guardapp.deid.policy import DistinctLDiversity, Policy, TCloseness
 from guardapp.deid.risk import Risk, risk
 from guardapp.deid.risk_models import grouped_to_hold, least_k
@@ -135,8 +135,8 @@ def _groups_of(
         with progress.stage("Grouping rows", total=1.0) as stage:
             # where nothing is asked for, every different row is a group of its own
             alone = k == 1 and not secrets
-            box = classes(columns).label if alone else _boxes(columns, axes, k, secrets, stage.reach)
-        return _named(names, axes, columns, box, target, before)
+            boxes = _alone(columns) if alone else _boxes(columns, axes, k, secrets, stage.reach)
+        return _named(names, axes, boxes, target, before)
 
     return group
 
@@ -147,8 +147,8 @@ def _boxes(
     k: int,
     secrets: list[Secret],
     on_level: Callable[[float], None],
-) -> NDArray[np.int64]:
-    """The box of each row by Mondrian, over different rows with their weights where rows repeat much."""
+) -> Partition:
+    """The boxes of the rows by Mondrian, over different rows with their weights where rows repeat much."""
     compared = [*columns, *(secret.codes for secret in secrets)]
     rows = len(columns[0])
     step = max(rows // REPEATS_LOOK, 1)
@@ -157,7 +157,7 @@ def _boxes(
         # finding equal rows would take longer than it saves
         return partition(columns, axes, np.ones(rows, np.int64), k, secrets, on_level)
     distinct = classes(compared)
-    box = partition(
+    found = partition(
         [column[distinct.first] for column in columns],
         axes,
         distinct.size,
@@ -165,7 +165,14 @@ def _boxes(
         [secret._replace(codes=secret.codes[distinct.first]) for secret in secrets],
         on_level,
     )
-    return box[distinct.label]
+    return found._replace(box=found.box.take(distinct.label))
+
+
+def _alone(columns: list[NDArray[np.int32]]) -> Partition:
+    """Every different row as a box of its own."""
+    distinct = classes(columns)
+    values = np.stack([column[distinct.first] for column in columns])
+    return Partition(distinct.label, values, values, distinct.size)
 
 
 def _check_reachable(names: list[str], secrets: list[Secret], rows: int) -> None:
@@ -259,26 +266,13 @@ def _secret(name: str, policy: Policy, coded: Coded) -> Secret:
     return Secret(lookup[coded.codes], counts / max(counts.sum(), 1.0), models, parents)
 
 
-def _named(
-    names: list[str],
-    axes: list[Axis],
-    columns: list[NDArray[np.int32]],
-    box: NDArray[np.int64],
-    k: int,
-    before: Risk,
-) -> Recoded:
-    count = int(box.max()) + 1
-    order = sorted_order(box, count)
-    box_rows = np.bincount(box, minlength=count).astype(np.int64)
-    starts = np.cumsum(box_rows) - box_rows
+def _named(names: list[str], axes: list[Axis], boxes: Partition, k: int, before: Risk) -> Recoded:
     named: list[NDArray[np.int32]] = []
     result: dict[str, tuple[NDArray[np.int32], list[str | None]]] = {}
     losses = []
     suppressed = 0
-    nothing_left = np.ones(count, bool)
-    for name, axis, column in zip(names, axes, columns, strict=True):
-        inside = column[order]
-        low, high = np.minimum.reduceat(inside, starts), np.maximum.reduceat(inside, starts)
+    nothing_left = np.ones(len(boxes.weight), bool)
+    for name, axis, low, high in zip(names, axes, boxes.low, boxes.high, strict=True):
         losses.append(axis.loss(low, high))
         number: dict[str | None, int] = {}
         runs, run_of = np.unique(low.astype(np.int64) << 32 | high, return_inverse=True)
@@ -287,18 +281,19 @@ def _named(
         ]
         label = np.array(label_of_run, np.int32)[run_of]
         named.append(label)
-        result[name] = label[box], list(number)
+        result[name] = label.take(boxes.box), list(number)
         if "*" in number:
-            suppressed += int(box_rows[label == number["*"]].sum())
+            suppressed += int(boxes.weight[label == number["*"]].sum())
         nothing_left &= label == number.get("*", -1)
-    after = classes(named, box_rows).size
+    after = classes(named, boxes.weight).size
+    rows = len(boxes.box)
     return Recoded(
         result,
         after,
-        utility(losses, box_rows, after, k),
-        {n: float((loss * box_rows).sum() / box_rows.sum()) for n, loss in zip(names, losses, strict=True)},
+        utility(losses, boxes.weight, after, k),
+        {n: float((loss * boxes.weight).sum() / rows) for n, loss in zip(names, losses, strict=True)},
         before,
         risk(after, k),
         suppressed,
-        int(box_rows[nothing_left].sum()),
+        int(boxes.weight[nothing_left].sum()),
     )
