@@ -66,8 +66,8 @@ class Boxes(NamedTuple):
         lengths = self.lengths[chosen]
         first = np.cumsum(lengths) - lengths
         order = self.order.take(runs(self.starts[chosen] - first, lengths))
-        held = (self.heavy[chosen], *(ends.take(chosen, axis=1) for ends in (self.low, self.high, self.loss)))
-        return Boxes(order, first, lengths, *held)
+        low, high = self.low.take(chosen, axis=1), self.high.take(chosen, axis=1)
+        return Boxes(order, first, lengths, self.heavy[chosen], low, high, self.loss.take(chosen, axis=1))
 
 
 class Cuts(NamedTuple):
@@ -171,8 +171,9 @@ def _values(value: Codes, weights: Floats | None, low: Longs, high: Longs, lengt
     room = int(span.sum())
     if room > _SPARSE * len(value):
         widest = int(span.max())
-        key = np.repeat(np.arange(len(low)) * widest - low, lengths) + value
-        key, of_row = np.unique(key, return_inverse=True)
+        slot = np.repeat(np.arange(len(low)) * widest - low, lengths)
+        slot += value
+        key, of_row = np.unique(slot, return_inverse=True)
         weight = np.bincount(of_row, weights, len(key)).astype(np.int64)
         box = key // widest
         return Values(box, key - box * widest + low[box], weight, of_row)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from guardapp.deid.axes import SUPPRESSED
-from guardapp.deid.classes import classes
+from guardapp.deid.classes import Codes, classes
 from guardapp.deid.coding import Coded
 from guardapp.deid.guarantees import Secret
 from guardapp.deid.ladders import ladder
@@ -33,7 +33,7 @@ class FullDomain(NamedTuple):
     suppressed: rows that were suppressed; cost: under the policy's metric
     """
 
-    columns: dict[str, tuple[NDArray[np.int32], list[str | None]]]
+    columns: dict[str, tuple[Codes, list[str | None]]]
     losses: dict[str, NDArray[np.float64]]
     levels: dict[str, int]
     suppressed: int
@@ -84,7 +84,7 @@ def full_domain(
             answer="no",
         )
     suppressed = found.suppressed[distinct.label]
-    recoded: dict[str, tuple[NDArray[np.int32], list[str | None]]] = {}
+    recoded: dict[str, tuple[Codes, list[str | None]]] = {}
     losses: dict[str, NDArray[np.float64]] = {}
     for index, (name, steps, level, column) in enumerate(zip(names, ladders, found.levels, columns, strict=True)):
         # groups with one label are one value of the file

@@ -36,33 +36,35 @@ AT_ONCE = 1 << 16
 
 
 class Partition(NamedTuple):
-    """box: (rows,) the box of each row, numbered from 0; low, high: (axes, boxes) its ends; weight: (boxes,) its rows"""
+    """box: (rows,) number of each row's box; low, high: (axes, boxes) ends of each; weight: (boxes,) what it weighs."""
 
-    box: Longs
-    low: Longs
-    high: Longs
+    box: NDArray[np.int32]
+    low: Codes
+    high: Codes
     weight: Longs
 
 
 def partition(
     columns: Sequence[Codes],
     axes: Sequence[Axis],
-    weights: Longs,
+    weights: Longs | None,
     k: int,
     secrets: Sequence[Secret] = (),
     on_level: Callable[[float], None] = lambda done: None,
 ) -> Partition:
     """The boxes of a table; each weighs at least k if the table does.
 
-    columns: one (rows,) array of codes an axis; weights: (rows,) how many rows of the table each stands for
+    columns: one (rows,) array of codes an axis; weights: (rows,) how many rows of the table each stands for, None for
+             one each
     on_level: told the share of the work done, 0 … 1, where the whole is an estimate; may raise to stop
     """
-    rows = len(weights)
+    rows = len(columns[0])
     found = _Finished(rows)
-    if rows == 0 or not columns:
+    if not rows:
         return found.result(len(columns))
     pairs = Pairs(axes)
-    work = rows * max(1.0, np.log2(int(weights.sum()) / k))
+    own = None if weights is None or bool((weights == 1).all()) else weights.astype(np.float64)
+    work = rows * max(1.0, np.log2((rows if own is None else own.sum()) / k))
     worked = 0
 
     def tell(more: int) -> None:
@@ -70,7 +72,6 @@ def partition(
         worked += more
         on_level(min(worked / work, 0.99))
 
-    own = None if bool((weights == 1).all()) else weights.astype(np.float64)
     for first in _parts(columns, own, pairs, k, secrets, tell):
         parts = [first]
         while parts:
@@ -93,7 +94,7 @@ class _Finished:
     """Gathers boxes that are not cut further."""
 
     def __init__(self, rows: int) -> None:
-        self._box = np.zeros(rows, np.int64)
+        self._box = np.zeros(rows, np.int32)
         self._boxes = 0
         self._low: list[Codes] = []
         self._high: list[Codes] = []
@@ -101,7 +102,9 @@ class _Finished:
 
     def add(self, part: Part, boxes: Boxes) -> None:
         count = len(boxes.lengths)
-        self._box[part.rows.take(boxes.order)] = np.repeat(np.arange(self._boxes, self._boxes + count), boxes.lengths)
+        self._box[part.rows.take(boxes.order)] = np.repeat(
+            np.arange(self._boxes, self._boxes + count, dtype=np.int32), boxes.lengths
+        )
         self._boxes += count
         self._low.append(boxes.low.astype(part.codes.dtype))
         self._high.append(boxes.high.astype(part.codes.dtype))
@@ -126,9 +129,9 @@ def _parts(
     if len(codes) <= TOGETHER or secrets or codes.dtype.itemsize > 2:
         yield _part(np.arange(len(codes)), np.ascontiguousarray(codes.T), weights, pairs)
         return
-    for rows in split(codes, weights, pairs, k, TOGETHER, tell):
+    for rows, inside in split(codes, weights, pairs, k, TOGETHER, tell):
         own = None if weights is None else weights.take(rows)
-        yield _part(rows, np.ascontiguousarray(codes.take(rows, axis=0).T), own, pairs)
+        yield _part(rows, np.ascontiguousarray(inside.T), own, pairs)
 
 
 def _part(rows: Longs, codes: Codes, weights: Floats | None, pairs: Pairs) -> Part:

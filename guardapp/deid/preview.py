@@ -168,7 +168,7 @@ class Preview:
         pairs: dict[str, Pair] = {}
         for name in [*policy.quasi, *(name for name in before if name not in policy.quasi)]:
             codes, labels = grouped.recoded.columns.get(name) or grouped.moved.get(name) or before[name]
-            pairs[name] = Pair(before[name], Coded(codes, labels))
+            pairs[name] = Pair(before[name], Coded(codes.astype(np.int32), labels))
         progress.checkpoint()
         return {
             "rows_used": len(grouped.used),

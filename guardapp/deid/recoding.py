@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from guardapp.deid.axes import Axis
-from guardapp.deid.classes import class_sizes, classes
-from guardapp.deid.coding import Coded
+from guardapp.deid.classes import Codes, class_sizes, classes
+from guardapp.deid.coding import Coded, looked_up, narrow, pieces
 from guardapp.deid.fulldomain import FullDomain, full_domain
 from guardapp.deid.guarantees import Secret, holding
 from guardapp.deid.hierarchies import numbers, place
@@ -38,7 +38,7 @@ MOSTLY_DIFFERENT = 0.9
 class Recoded(NamedTuple):
     """What the quasi-identifiers become.
 
-    columns: column name to (codes, (rows,) int32; labels, None for missing)
+    columns: column name to (codes, (rows,) integers of as few bytes as they fit; labels, None for missing)
     sizes:   rows in each class of the result, that is of rows with equal labels
     lost:    column name to its mean loss, 0 … 1
     suppressed: quasi-identifying cells that became `*`
@@ -46,7 +46,7 @@ class Recoded(NamedTuple):
     levels, cost: of full-domain search: the level of each column, and the loss under the metric asked for
     """
 
-    columns: dict[str, tuple[NDArray[np.int32], list[str | None]]]
+    columns: dict[str, tuple[Codes, list[str | None]]]
     sizes: NDArray[np.int64]
     utility: Utility
     lost: dict[str, float]
@@ -129,7 +129,9 @@ def _groups_of(
         for name, column in ruled.items()
     }
     axes = [placed[name].axis for name in names]
-    columns = [placed[name].code[ruled[name].codes] for name in names]
+    columns = [
+        looked_up(placed[name].code.astype(narrow(placed[name].axis.cardinality)), ruled[name].codes) for name in names
+    ]
 
     def group(k: int) -> Recoded:
         with progress.stage("Grouping rows", total=1.0) as stage:
@@ -142,7 +144,7 @@ def _groups_of(
 
 
 def _boxes(
-    columns: list[NDArray[np.int32]],
+    columns: list[Codes],
     axes: list[Axis],
     k: int,
     secrets: list[Secret],
@@ -155,7 +157,7 @@ def _boxes(
     looked = [column[::step] for column in compared]
     if rows > REPEATS_LOOK and len(class_sizes(looked)) > MOSTLY_DIFFERENT * len(looked[0]):
         # finding equal rows would take longer than it saves
-        return partition(columns, axes, np.ones(rows, np.int64), k, secrets, on_level)
+        return partition(columns, axes, None, k, secrets, on_level)
     distinct = classes(compared)
     found = partition(
         [column[distinct.first] for column in columns],
@@ -168,11 +170,11 @@ def _boxes(
     return found._replace(box=found.box.take(distinct.label))
 
 
-def _alone(columns: list[NDArray[np.int32]]) -> Partition:
+def _alone(columns: list[Codes]) -> Partition:
     """Every different row as a box of its own."""
     distinct = classes(columns)
     values = np.stack([column[distinct.first] for column in columns])
-    return Partition(distinct.label, values, values, distinct.size)
+    return Partition(distinct.label.astype(np.int32), values, values, distinct.size)
 
 
 def _check_reachable(names: list[str], secrets: list[Secret], rows: int) -> None:
@@ -267,28 +269,27 @@ def _secret(name: str, policy: Policy, coded: Coded) -> Secret:
 
 
 def _named(names: list[str], axes: list[Axis], boxes: Partition, k: int, before: Risk) -> Recoded:
-    named: list[NDArray[np.int32]] = []
-    result: dict[str, tuple[NDArray[np.int32], list[str | None]]] = {}
+    named: list[Codes] = []
+    texts: list[list[str | None]] = []
     losses = []
     suppressed = 0
     nothing_left = np.ones(len(boxes.weight), bool)
-    for name, axis, low, high in zip(names, axes, boxes.low, boxes.high, strict=True):
+    for axis, low, high in zip(axes, boxes.low, boxes.high, strict=True):
         losses.append(axis.loss(low, high))
         number: dict[str | None, int] = {}
-        runs, run_of = np.unique(low.astype(np.int64) << 32 | high, return_inverse=True)
-        label_of_run = [
-            number.setdefault(axis.label(int(run >> 32), int(run & 0xFFFFFFFF)), len(number)) for run in runs
-        ]
-        label = np.array(label_of_run, np.int32)[run_of]
+        runs = classes([low, high])
+        ends = zip(low[runs.first].tolist(), high[runs.first].tolist(), strict=True)
+        number_of_run = [number.setdefault(axis.label(*each), len(number)) for each in ends]
+        label = np.array(number_of_run, narrow(len(number))).take(runs.label)
         named.append(label)
-        result[name] = label.take(boxes.box), list(number)
+        texts.append(list(number))
         if "*" in number:
             suppressed += int(boxes.weight[label == number["*"]].sum())
         nothing_left &= label == number.get("*", -1)
     after = classes(named, boxes.weight).size
     rows = len(boxes.box)
     return Recoded(
-        result,
+        dict(zip(names, zip(_rows_of(named, boxes.box), texts, strict=True), strict=True)),
         after,
         utility(losses, boxes.weight, after, k),
         {n: float((loss * boxes.weight).sum() / rows) for n, loss in zip(names, losses, strict=True)},
@@ -297,3 +298,13 @@ def _named(names: list[str], axes: list[Axis], boxes: Partition, k: int, before:
         suppressed,
         int(boxes.weight[nothing_left].sum()),
     )
+
+
+def _rows_of(named: list[Codes], box: NDArray[np.int32]) -> list[Codes]:
+    """For each of the columns, (boxes,), what every row has, (rows,)."""
+    found = [np.empty(len(box), column.dtype) for column in named]
+    for piece in pieces(len(box)):
+        place = box[piece].astype(np.int64)
+        for column, rows in zip(named, found, strict=True):
+            rows[piece] = column.take(place)
+    return found

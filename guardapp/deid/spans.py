@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Codes = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.int32]
+Codes = NDArray[np.integer]
 Longs = NDArray[np.int64]
 
 WORD = 63
@@ -38,7 +38,7 @@ class Spans:
         self._words = [_word(codes, sizes, axes) for axes in _shared(sizes)]
 
     def of(self, order: Longs, starts: Longs) -> tuple[Longs, Longs]:
-        """(axes, boxes) low and (axes, boxes) high of the boxes that begin at `starts`, (boxes,), of `order`, (n,) rows."""
+        """Low and high, (axes, boxes) each, of boxes that begin at `starts`, (boxes,), of the rows `order`, (n,)."""
         low = np.empty((len(self._codes), len(starts)), np.int64)
         high = np.empty_like(low)
         for axis in self._wide:

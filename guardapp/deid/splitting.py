@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from guardapp.deid.coding import narrow, pieces
 from guardapp.deid.cutting import best_cuts, counted
 from guardapp.deid.pairs import Pairs
 from guardapp.deid.spans import Codes
@@ -21,27 +22,23 @@ Longs = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-PIECE = 1 << 16
-"""Rows that are looked at together, at least."""
-
 
 def side_by_side(columns: Sequence[Codes], size: int) -> Codes:
     """The codes, each below `size`, as (rows, axes) in as few bytes as they fit: a row moves as one."""
-    narrow = np.uint8 if size <= 1 << 8 else np.uint16 if size <= 1 << 16 else np.int32
-    rows = len(columns[0])
-    codes = np.empty((rows, len(columns)), narrow)
-    for start in range(0, rows, PIECE):
+    codes = np.empty((len(columns[0]), len(columns)), narrow(size))
+    for piece in pieces(len(codes)):
         for index, column in enumerate(columns):
-            codes[start : start + PIECE, index] = column[start : start + PIECE]
+            codes[piece, index] = column[piece]
     return codes
 
 
 def split(
     codes: Codes, weights: Floats | None, pairs: Pairs, k: int, most: int, tell: Callable[[int], None]
-) -> Iterator[Longs]:
-    """The rows of each part, ascending; a part has at most so many rows unless it cannot be cut.
+) -> Iterator[tuple[Longs, Codes]]:
+    """The rows of each part, ascending, and their codes; a part has at most `most` rows unless it cannot be cut.
 
-    codes: (rows, axes); weights: (rows,) None for one each; tell: is told how many rows were looked at
+    codes: (rows, axes), whose rows are moved at the end; weights: (rows,) None for one each
+    tell: is told how many rows were looked at
     """
     table = _Table(codes, weights)
     axes = codes.shape[1]
@@ -73,8 +70,7 @@ def split(
         low, high, blocked = (np.hstack([ends, ends[:, boxes]]) for ends in (low, high, blocked))
         high[along, boxes] = at
         low[along, np.arange(low.shape[1] - len(boxes), low.shape[1])] = at + 1
-    order = np.argsort(table.box, kind="stable")
-    yield from np.split(order, np.cumsum(table.rows)[:-1])
+    yield from table.parts()
 
 
 class _Table:
@@ -85,24 +81,23 @@ class _Table:
         self.box = np.zeros(len(codes), np.uint16)
         self._weigh(1)
 
-    def counts(self, boxes: Longs, axis: Longs, low: Longs, span: Longs) -> Floats | Longs:
+    def counts(self, boxes: Longs, axis: Longs, low: Longs, span: Longs) -> Floats:
         """The weight of every value low … low+span-1 of each of the boxes on its axis, one box after the other."""
-        room = int(span.sum())
         base = np.zeros(len(self.rows), np.int64)
         base[boxes] = np.cumsum(span) - span - low
         column = np.zeros_like(base)
         column[boxes] = axis
         here = np.zeros(len(base), bool)
         here[boxes] = True
-        found = np.zeros(room, np.int64 if self._weights is None else np.float64)
-        for start, box, value in self._pieces(column, max(PIECE, room)):
-            weights = None if self._weights is None else self._weights[start : start + len(box)]
+        found = np.zeros(int(span.sum()))
+        for piece, box, value in self._pieces(column, at_least=len(found)):
+            weights = None if self._weights is None else self._weights[piece]
             slot = base.take(box)
             slot += value
             if not here.all():
                 inside = np.flatnonzero(here.take(box))
                 slot, weights = slot.take(inside), None if weights is None else weights.take(inside)
-            found += np.bincount(slot, weights, room)
+            found += np.bincount(slot, weights, len(found))
         return found
 
     def cut(self, boxes: Longs, axis: Longs, at: Longs) -> None:
@@ -111,26 +106,41 @@ class _Table:
         column, upper, edge = np.zeros(count, np.int64), np.arange(count), np.zeros(count, np.int64)
         column[boxes], upper[boxes], edge[boxes] = axis, np.arange(count, count + len(boxes)), at
         edge = edge.astype(self._codes.dtype)
-        for start, box, value in self._pieces(column, PIECE):
-            self.box[start : start + len(box)] = np.where(value > edge.take(box), upper.take(box), box)
+        for piece, box, value in self._pieces(column):
+            self.box[piece] = np.where(value > edge.take(box), upper.take(box), box)
         self._weigh(count + len(boxes))
 
-    def _pieces(self, column: Longs, size: int) -> Iterator[tuple[int, Longs, Codes]]:
-        """The first row, and of each row its box and its value on the axis of the box, piece after piece."""
+    def parts(self) -> Iterator[tuple[Longs, Codes]]:
+        """The rows of each box, ascending, and their codes."""
+        # rows are sorted by box within each piece, and then every box takes its run out of every piece
+        order = np.empty(len(self.box), np.int32)
+        runs = []
+        for piece in pieces(len(self.box)):
+            box = self.box[piece]
+            inside = np.argsort(box, kind="stable")
+            order[piece] = inside + piece.start
+            self._codes[piece] = self._codes[piece].take(inside, axis=0)
+            runs.append(piece.start + np.append(0, np.cumsum(np.bincount(box, minlength=len(self.rows)))))
+        for number in range(len(self.rows)):
+            own = [slice(bounds[number], bounds[number + 1]) for bounds in runs]
+            rows = np.concatenate([order[run] for run in own]).astype(np.int64)
+            yield rows, np.concatenate([self._codes[run] for run in own])
+
+    def _pieces(self, column: Longs, at_least: int = 0) -> Iterator[tuple[slice, Longs, Codes]]:
+        """Of each row its box and its value on the axis of the box, piece after piece."""
         axes = self._codes.shape[1]
-        places = np.arange(0, min(size, len(self.box)) * axes, axes)
-        for start in range(0, len(self.box), size):
-            box = self.box[start : start + size].astype(np.int64)
-            place = column.take(box)
-            place += places[: len(box)]
-            yield start, box, self._codes[start : start + size].reshape(-1).take(place)
+        for piece in pieces(len(self.box), at_least):
+            box = self.box[piece].astype(np.int64)
+            place = np.arange(0, len(box) * axes, axes)
+            place += column.take(box)
+            yield piece, box, self._codes[piece].reshape(-1).take(place)
 
     def _weigh(self, count: int) -> None:
         rows, heavy = np.zeros(count, np.int64), np.zeros(count)
-        for start in range(0, len(self.box), PIECE):
-            box = self.box[start : start + PIECE]
+        for piece in pieces(len(self.box)):
+            box = self.box[piece]
             rows += np.bincount(box, minlength=count)
             if self._weights is not None:
-                heavy += np.bincount(box, self._weights[start : start + PIECE], count)
+                heavy += np.bincount(box, self._weights[piece], count)
         self.rows = rows
         self.heavy = rows if self._weights is None else heavy.astype(np.int64)
