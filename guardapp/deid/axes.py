@@ -195,7 +195,7 @@ class Tree:
     def label(self, low: int, high: int) -> str | None:
         if self._missing and low == high == 0:
             return None
-        level = int(self._meeting(np.array([low]), np.array([high]))[0])
+        level = int(self._meeting(np.array([low]), np.array([high]))[0] if self._met is None else self._met[low, high])
         return self._labels[level][high]
 
 

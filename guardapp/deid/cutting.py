@@ -64,7 +64,7 @@ class Boxes(NamedTuple):
             return self
         chosen = np.flatnonzero(which)
         lengths = self.lengths[chosen]
-        first = np.cumsum(lengths) - lengths
+        first = lengths.cumsum() - lengths
         order = self.order.take(runs(self.starts[chosen] - first, lengths))
         low, high = self.low.take(chosen, axis=1), self.high.take(chosen, axis=1)
         return Boxes(order, first, lengths, self.heavy[chosen], low, high, self.loss.take(chosen, axis=1))
@@ -98,7 +98,7 @@ class _Rows(NamedTuple):
 
 def runs(shift: Longs, lengths: Longs) -> Longs:
     """0, 1, 2 … with shift[i] added to the i-th run of lengths[i] of them."""
-    result: Longs = np.repeat(shift, lengths)
+    result: Longs = shift.repeat(lengths)
     result += np.arange(len(result))
     return result
 
@@ -110,7 +110,7 @@ def cut(
     lengths = boxes.lengths[tried]
     order = boxes.order
     if len(tried) != len(boxes.starts) or not np.array_equal(tried, np.arange(len(tried))):
-        order = order.take(runs(boxes.starts[tried] - (np.cumsum(lengths) - lengths), lengths))
+        order = order.take(runs(boxes.starts[tried] - (lengths.cumsum() - lengths), lengths))
     value = _value(part, axis_of, lengths, order)
     weights = None if part.weights is None else part.weights.take(order)
     low, high = boxes.low[axis_of, tried], boxes.high[axis_of, tried]
@@ -153,7 +153,7 @@ def counted(weight: NDArray[np.integer] | Floats, low: Longs, span: Longs) -> Va
     span."""
     there = np.flatnonzero(weight != 0)
     box = np.repeat(np.arange(len(span)), span).take(there)
-    value = there - (np.cumsum(span) - span - low).take(box)
+    value = there - (span.cumsum() - span - low).take(box)
     return Values(box, value, weight.take(there).astype(np.int64, copy=False), None)
 
 
@@ -177,7 +177,7 @@ def _values(value: Codes, weights: Floats | None, low: Longs, high: Longs, lengt
         weight = np.bincount(of_row, weights, len(key)).astype(np.int64)
         box = key // widest
         return Values(box, key - box * widest + low[box], weight, of_row)
-    slot = np.repeat(np.cumsum(span) - span - low, lengths)
+    slot = np.repeat(span.cumsum() - span - low, lengths)
     slot += value
     weight = np.bincount(slot, weights, room)
     values = counted(weight, low, span)
@@ -189,8 +189,8 @@ def _edges(values: Values, heavy: Longs, k: int) -> tuple[Longs, Longs]:
     that side."""
     edge = np.flatnonzero(values.box[1:] == values.box[:-1])
     box = values.box.take(edge)
-    left = np.cumsum(values.weight).take(edge)
-    left -= (np.cumsum(heavy) - heavy).take(box)
+    left = values.weight.cumsum().take(edge)
+    left -= (heavy.cumsum() - heavy).take(box)
     allowed = np.flatnonzero((left >= k) & (heavy.take(box) - left >= k))
     return edge.take(allowed), left.take(allowed)
 

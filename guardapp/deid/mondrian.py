@@ -139,7 +139,7 @@ def _part(rows: Longs, codes: Codes, weights: Floats | None, pairs: Pairs) -> Pa
 
 
 def _measured(part: Part, pairs: Pairs, order: Longs, lengths: Longs) -> Boxes:
-    starts = np.cumsum(lengths) - lengths
+    starts = lengths.cumsum() - lengths
     low, high = part.spans.of(order, starts)
     heavy = lengths
     if part.weights is not None:
@@ -154,7 +154,7 @@ def _cuts(part: Part, pairs: Pairs, boxes: Boxes, k: int, secrets: Sequence[Secr
     ranking = boxes.loss[:, waiting].argmax(axis=0)[None]
     rank = 0
     while len(waiting):
-        tried = np.repeat(waiting, len(ranking))
+        tried = waiting.repeat(len(ranking))
         axis = ranking.T.ravel()
         worth = np.flatnonzero(boxes.loss[axis, tried] > 0)
         if not len(worth):
@@ -176,6 +176,6 @@ def _cuts(part: Part, pairs: Pairs, boxes: Boxes, k: int, secrets: Sequence[Secr
 
 def _apart(part: Part, pairs: Pairs, order: Longs, lengths: Longs) -> Iterator[Part]:
     """Each box as a part of its own, its codes moved together."""
-    for inside in np.split(order, np.cumsum(lengths)[:-1]):
+    for inside in np.split(order, lengths.cumsum()[:-1]):
         weights = None if part.weights is None else part.weights.take(inside)
         yield _part(part.rows.take(inside), part.codes.take(inside, axis=1), weights, pairs)

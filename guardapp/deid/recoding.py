@@ -302,9 +302,11 @@ def _named(names: list[str], axes: list[Axis], boxes: Partition, k: int, before:
 
 def _rows_of(named: list[Codes], box: NDArray[np.int32]) -> list[Codes]:
     """For each of the columns, (boxes,), what every row has, (rows,)."""
+    # a box's names lie side by side, so that each row reaches far but once
+    names = np.stack(named, axis=1)
     found = [np.empty(len(box), column.dtype) for column in named]
     for piece in pieces(len(box)):
-        place = box[piece].astype(np.int64)
-        for column, rows in zip(named, found, strict=True):
-            rows[piece] = column.take(place)
+        rows = names.take(box[piece], axis=0)
+        for index, column in enumerate(found):
+            column[piece] = rows[:, index]
     return found
