@@ -110,7 +110,7 @@ def cut(
     lengths = boxes.lengths[tried]
     order = boxes.order
     if len(tried) != len(boxes.starts) or not np.array_equal(tried, np.arange(len(tried))):
-        order = order.take(runs(boxes.starts[tried] - (lengths.cumsum() - lengths), lengths))
+        order = order.take(runs(boxes.starts[tried] - lengths.cumsum() + lengths, lengths))
     value = _value(part, axis_of, lengths, order)
     weights = None if part.weights is None else part.weights.take(order)
     low, high = boxes.low[axis_of, tried], boxes.high[axis_of, tried]
