@@ -50,7 +50,6 @@ class NodeKeys:
         if (first, levels) not in self._kept:
             if (len(self._kept) + 1) * every > KEPT_ENTRIES:
                 return _packed(self._lifted(first, levels, rows), len(rows))
-            key, radix = _packed(self._lifted(first, levels, None), every)
             # numbered anew, for most combinations of values do not occur: few possible keys are faster to group
             label, count = numbered(*_packed(self._lifted(first, levels, None), every))
             self._kept[first, levels] = label.astype(np.int32), count
