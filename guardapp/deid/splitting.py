@@ -66,7 +66,11 @@ def split(
         settled[cut] = False
         blocked[axis[settled], tried[settled]] = True
         boxes, along = tried[cut], axis[cut]
-        table.cut(boxes, along, at)
+        edge = high[axis, tried]
+        edge[cut] = at
+        above = values.value > edge.take(values.box)
+        right = np.bincount(values.box[above], values.weight[above], len(tried)).astype(np.int64)
+        table.cut(boxes, at, right[cut])
         low, high, blocked = (np.hstack([ends, ends[:, boxes]]) for ends in (low, high, blocked))
         high[along, boxes] = at
         low[along, np.arange(low.shape[1] - len(boxes), low.shape[1])] = at + 1
@@ -79,7 +83,9 @@ class _Table:
     def __init__(self, codes: Codes, weights: Floats | None) -> None:
         self._codes, self._weights = codes, weights
         self.box = np.zeros(len(codes), np.uint16)
-        self._weigh(1)
+        self._value = np.empty(len(codes), codes.dtype)
+        self.rows = np.array([len(codes)])
+        self.heavy = self.rows if weights is None else np.array([int(weights.sum())])
 
     def counts(self, boxes: Longs, axis: Longs, low: Longs, span: Longs) -> Floats:
         """The weight of every value low … low+span-1 of each of the boxes on its axis, one box after the other."""
@@ -91,6 +97,7 @@ class _Table:
         here[boxes] = True
         found = np.zeros(int(span.sum()))
         for piece, box, value in self._pieces(column, at_least=len(found)):
+            self._value[piece] = value
             weights = None if self._weights is None else self._weights[piece]
             slot = base.take(box)
             slot += value
@@ -100,15 +107,21 @@ class _Table:
             found += np.bincount(slot, weights, len(found))
         return found
 
-    def cut(self, boxes: Longs, axis: Longs, at: Longs) -> None:
-        """Rows above `at` on the axis of their box go to a new box, numbered on in the order of `boxes`."""
+    def cut(self, boxes: Longs, at: Longs, right: Longs) -> None:
+        """Rows above `at`, of that weight, on the axis last looked at go to a new box, numbered on in this order."""
         count = len(self.rows)
-        column, upper, edge = np.zeros(count, np.int64), np.arange(count), np.zeros(count, np.int64)
-        column[boxes], upper[boxes], edge[boxes] = axis, np.arange(count, count + len(boxes)), at
-        edge = edge.astype(self._codes.dtype)
-        for piece, box, value in self._pieces(column):
-            self.box[piece] = np.where(value > edge.take(box), upper.take(box), box)
-        self._weigh(count + len(boxes))
+        step, edge = np.zeros(count, np.uint16), np.zeros(count, self._codes.dtype)
+        step[boxes], edge[boxes] = np.arange(count, count + len(boxes)) - boxes, at
+        for piece in pieces(len(self.box)):
+            box = self.box[piece]
+            box += step.take(box) * (self._value[piece] > edge.take(box))
+        self.heavy = np.append(self.heavy, right)
+        self.heavy[boxes] -= right
+        self.rows = self.heavy
+        if self._weights is not None:
+            self.rows = np.zeros(len(self.heavy), np.int64)
+            for piece in pieces(len(self.box)):
+                self.rows += np.bincount(self.box[piece], minlength=len(self.rows))
 
     def parts(self) -> Iterator[tuple[Longs, Codes]]:
         """The rows of each box, ascending, and their codes."""
@@ -134,13 +147,3 @@ class _Table:
             place = np.arange(0, len(box) * axes, axes)
             place += column.take(box)
             yield piece, box, self._codes[piece].reshape(-1).take(place)
-
-    def _weigh(self, count: int) -> None:
-        rows, heavy = np.zeros(count, np.int64), np.zeros(count)
-        for piece in pieces(len(self.box)):
-            box = self.box[piece]
-            rows += np.bincount(box, minlength=count)
-            if self._weights is not None:
-                heavy += np.bincount(box, self._weights[piece], count)
-        self.rows = rows
-        self.heavy = rows if self._weights is None else heavy.astype(np.int64)

@@ -1,4 +1,4 @@
-"""The engine's short ways come to what the plain ones do: ends by bits, losses by tables, keys by blocks, cuts by count."""
+"""The engine's short ways do what plain ones would: ends by bits, losses by tables, keys by blocks, cuts by counts."""
 
 from __future__ import annotations
 
