@@ -35,6 +35,7 @@ class Part(NamedTuple):
     """Rows that are worked on by themselves, numbered 0 … n-1 here.
 
     rows: (n,) their numbers in the table; codes: (axes, n); weights: (n,) rows that each stands for, None for one each
+    spans: the ends of boxes of these codes
     """
 
     rows: Longs
@@ -71,8 +72,10 @@ class Boxes(NamedTuple):
 
 
 class Cuts(NamedTuple):
-    """Cuts that were found: (cuts,) place of each in the list of those that were tried, and its last value on the left
-    side."""
+    """Cuts that were found, (cuts,).
+
+    tried: the place of each in the list of those that were tried; at: the last value on its left side
+    """
 
     tried: Longs
     at: Longs
@@ -117,7 +120,7 @@ def cut(
     heavy = boxes.heavy[tried]
     if not secrets:
         values = _values(value, weights, low, high, lengths, told=False)
-        return _best(pairs, axis_of, values, *_edges(values, heavy, k), heavy, k)
+        return best_cuts(pairs, axis_of, values, heavy, k)
     values = _values(value, weights, low, high, lengths, told=True)
     rows = _Rows(order, np.repeat(np.arange(len(tried)), lengths), value, weights)
     edge, left = _edges(values, heavy, k)
