@@ -44,11 +44,11 @@ class KeyNeed(NamedTuple):
 
     use: "recipient" for sealing to it and "public" for checking with it, "signing" and "private" (for opening) for its
     private half, "pseudonym" for the 32 bytes that key pseudonyms (made on first use). A key that has expired is
-    refused as "recipient" and for "signing" alone.
+    refused as "recipient", as "own" and for "signing" alone.
     """
 
     name: str
-    use: Literal["recipient", "public", "signing", "private", "pseudonym"]
+    use: Literal["recipient", "public", "signing", "private", "own", "pseudonym"]
 
 
 class Part(BaseModel):

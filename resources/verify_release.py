@@ -3,8 +3,8 @@
 
     python verify_release.py FOLDER [--key PUBLIC.pem] [--allow-unsigned]
 
-It needs Python 3.10 or later; `cryptography` for a signature, `pyarrow` for a Parquet table. It reads release.json in
-FOLDER and checks that
+It needs Python 3.11 or later; `cryptography` for a signature, `pyarrow` for a Parquet table; CSV and JSON Lines, plain
+or in gzip, SQLite and XLSX need nothing more. It reads release.json in FOLDER and checks that
   - the certificate is written in its one canonical way and is signed: by PUBLIC.pem if that is given. Without --key,
     the key in the certificate is used, which shows that nothing was changed since signing and not who signed;
   - the table and the other files have the hashes that it states;
@@ -19,10 +19,17 @@ import hashlib
 import io
 import json
 import math
+import re
+import sqlite3
 import sys
+import zipfile
 from collections import Counter, defaultdict
+from contextlib import closing
 from pathlib import Path
+from xml.etree import ElementTree
 
+CELLS = {("n", "c"), ("n", "c", "v"), ("b", "c", "v"), ("inlineStr", "c", "is", "t")}
+SHEET = "xl/worksheets/sheet1.xml"
 HASHES = {"secp256r1": "SHA256", "secp384r1": "SHA384", "secp521r1": "SHA512"}
 TOLERANCE = 1e-9
 
@@ -32,21 +39,16 @@ class Doubt(Exception):
 
 
 def canonical(document):
-    return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode(
-        "utf-8"
-    )
+    return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
 def read_certificate(folder):
     blob = (folder / "release.json").read_bytes()
     try:
         document = json.loads(blob)
+        same = isinstance(document, dict) and canonical(document) + b"\n" == blob
     except (ValueError, RecursionError):
         raise Doubt("release.json is not JSON") from None
-    try:
-        same = isinstance(document, dict) and canonical(document) + b"\n" == blob
-    except ValueError:
-        same = False
     if not same:
         raise Doubt("release.json is not written in its one canonical way")
     if document.get("format") != "guardapp-release/1":
@@ -61,23 +63,19 @@ def check_signature(document, key_file, allow_unsigned):
         if key_file or not allow_unsigned:
             raise Doubt("the certificate is not signed, so anybody could have written it")
         return "NOT SIGNED: anybody could have written this certificate"
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    def point(key):
-        return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-
-    try:
-        inside = serialization.load_pem_public_key(signer["public_key"].encode())
-    except UnsupportedAlgorithm:
-        raise Doubt("the key in the certificate is of an unknown kind") from None
+    inside = serialization.load_pem_public_key(signer["public_key"].encode())
     key = serialization.load_pem_public_key(Path(key_file).read_bytes()) if key_file else inside
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in HASHES:
         raise Doubt("the key is not on the curves P-256, P-384 and P-521")
-    if point(key) != point(inside):
+    form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    point = key.public_bytes(*form)
+    if point != inside.public_bytes(*form):
         raise Doubt("the certificate names another key than the one given")
-    fingerprint = hashlib.sha256(point(key)).digest()[:16].hex().upper()
+    fingerprint = hashlib.sha256(point).digest()[:16].hex().upper()
     if signer["fingerprint"].replace(" ", "") != fingerprint:
         raise Doubt("the fingerprint in the certificate is not that of its key")
     rest = {name: value for name, value in document.items() if name != "signature"}
@@ -88,17 +86,8 @@ def check_signature(document, key_file, allow_unsigned):
         key.verify(blob, canonical(rest), ec.ECDSA(getattr(hashes, HASHES[key.curve.name])()))
     except (InvalidSignature, ValueError):
         raise Doubt("the signature does not fit: the certificate was changed, or another key made it") from None
-    if key_file:
-        return "signed by the key given"
-    return "signed by the key " + fingerprint + "; compare this with the signer, or give the key with --key"
-
-
-def file_hash(path):
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for piece in iter(lambda: file.read(1 << 20), b""):
-            digest.update(piece)
-    return digest.hexdigest()
+    compare = f"signed by the key {fingerprint}; compare this with the signer, or give the key with --key"
+    return "signed by the key given" if key_file else compare
 
 
 def check_files(folder, document):
@@ -107,55 +96,85 @@ def check_files(folder, document):
         path = folder / name
         if Path(name).name != name or not path.is_file():
             raise Doubt(f"{name} is not in the folder")
-        if file_hash(path) != sha256:
-            raise Doubt(f"{name} is not the file that the certificate is about")
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+                raise Doubt(f"{name} is not the file that the certificate is about")
     return len(stated)
+
+
+def text_lines(path, output):
+    """CSV or JSON Lines, plain or in gzip."""
+    csv.field_size_limit(1 << 30)
+    with path.open("rb") as blob:
+        unpacked = gzip.GzipFile(fileobj=blob) if blob.peek(2)[:2] == b"\x1f\x8b" else blob
+        text = io.TextIOWrapper(unpacked, encoding="utf-8-sig", newline="")
+        if output["format"] == "csv":
+            yield from csv.reader(text, delimiter=output["delimiter"] or ",")
+            return
+        yield output["columns"]
+        for line in text:
+            fields = json.loads(line, object_pairs_hook=list)
+            yield [value for _, value in fields] if [name for name, _ in fields] == output["columns"] else ()
+
+
+def sqlite_lines(path, output):
+    if any(path.with_name(path.name + ending).exists() for ending in ("-wal", "-journal")):
+        raise Doubt("the database has a log of changes beside it")
+    with closing(sqlite3.connect(path.resolve().as_uri() + "?mode=ro&immutable=1", uri=True)) as database:
+        inside = database.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+        if len(inside) != 1 or inside[0][0] != "table" or inside[0][2].upper().startswith("CREATE VIRTUAL"):
+            raise Doubt("the database holds something else than one table")
+        rows = database.execute('SELECT * FROM "' + inside[0][1].replace('"', '""') + '"')  # noqa: S608 - quoted
+        yield [column[0] for column in rows.description]
+        yield from rows
+
+
+def sheet_lines(path, output):
+    with zipfile.ZipFile(path) as archive, archive.open(SHEET) as file:
+        names = archive.namelist()
+        if [name for name in names if "sheets/" in name] != [SHEET] or len(set(names)) < len(names):
+            raise Doubt("the workbook holds something else than one sheet")
+        for _, row in ElementTree.iterparse(file):  # noqa: S314 - what its signer has signed
+            if row.tag.endswith("}row"):
+                shapes = {(c.get("t", "n"), *(part.tag.rpartition("}")[2] for part in c.iter())) for c in row}
+                if not shapes <= CELLS or row.attrib or any("r" in cell.attrib for cell in row):
+                    raise Doubt("the sheet is not written as releases are")
+                yield [re.sub("_x([0-9A-F]{4})_", lambda m: chr(int(m[1], 16)), "".join(c.itertext())) for c in row]
+                row.clear()
+
+
+def parquet_lines(path, output):
+    import pyarrow.parquet
+
+    file = pyarrow.parquet.ParquetFile(path)
+    yield file.schema_arrow.names
+    for batch in file.iter_batches():
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
 def rows_of(path, output):
     """Every row as a tuple of texts, the missing cell as the empty text; the header is checked."""
-    if output["format"] == "parquet":
-        import pyarrow.parquet
-
-        file = pyarrow.parquet.ParquetFile(path)
-        if file.schema_arrow.names != output["columns"]:
-            raise Doubt("the table has other columns")
-        for batch in file.iter_batches():
-            yield from zip(*([plain(cell) for cell in column.to_pylist()] for column in batch.columns), strict=True)
-        return
-    if output["format"] == "csv":
-        csv.field_size_limit(1 << 30)
-        with path.open("rb") as blob:
-            unpacked = gzip.GzipFile(fileobj=blob) if blob.peek(2)[:2] == b"\x1f\x8b" else blob
-            text = io.TextIOWrapper(unpacked, encoding="utf-8-sig", newline="")
-            lines = csv.reader(text, delimiter=output["delimiter"] or ",")
-            if next(lines, None) != output["columns"]:
-                raise Doubt("the table has other columns")
-            for line in lines:
-                if len(line) != len(output["columns"]):
-                    raise Doubt("a line of the table is damaged")
-                yield tuple(line)
-        return
-    raise Doubt("the guarantees of a table in the format " + output["format"] + " cannot be counted here")
-
-
-def plain(cell):
-    return "" if cell is None else cell if isinstance(cell, str) else str(cell)
+    readers = {"csv": text_lines, "jsonl": text_lines, "sqlite": sqlite_lines, "xlsx": sheet_lines}
+    lines = {"parquet": parquet_lines, **readers}[output["format"]](path, output)
+    if list(next(lines, ())) != output["columns"]:
+        raise Doubt("the table has other columns")
+    for line in lines:
+        if len(line) != len(output["columns"]):
+            raise Doubt("a line of the table is damaged")
+        yield tuple("" if cell is None else str(cell) for cell in line)
 
 
 def count(path, output, quasi, sensitive):
     """Rows of each group, and for each sensitive column the values in each group."""
     places = {name: index for index, name in enumerate(output["columns"])}
-    for name in [*quasi, *sensitive]:
-        if name not in places:
-            raise Doubt(f"the table has no column {name}")
+    if missing := {*quasi, *sensitive}.difference(places):
+        raise Doubt(f"the table has no column {min(missing)}")
     groups, inside = Counter(), {name: defaultdict(Counter) for name in sensitive}
     for row in rows_of(path, output):
         group = tuple(row[places[name]] for name in quasi)
         groups[group] += 1
         for name in sensitive:
-            value = row[places[name]]
-            if value:
+            if value := row[places[name]]:
                 inside[name][group][value] += 1
     return groups, inside
 
@@ -233,13 +252,12 @@ def check_guarantees(folder, document):
     names, diversities = {}, {}
     for entry in stated["sensitive"]:
         name = entry["column"]
-        diversity = min((len(inside[name].get(group, ())) for group in groups), default=0)
-        if diversity != entry["l"]:
-            raise Doubt(f"l of {name} is {diversity}, the certificate says {entry['l']}")
-        diversities[name] = diversity
+        diversities[name] = min((len(inside[name].get(group, ())) for group in groups), default=0)
+        if diversities[name] != entry["l"]:
+            raise Doubt(f"l of {name} is {diversities[name]}, the certificate says {entry['l']}")
         # a header that a spreadsheet would run was written with an apostrophe in front
         names[name] = names[name.removeprefix("'")] = name
-        told.append(f"l of {name} = {diversity}")
+        told.append(f"l of {name} = {diversities[name]}")
         if entry["distance"] in ("equal", "ordered"):
             distance = distances(inside[name], entry["distance"])
             if abs(distance - entry["t"]) > TOLERANCE:
@@ -263,19 +281,16 @@ def main(arguments=None):
         document = read_certificate(asked.folder)
         print(check_signature(document, asked.key, asked.allow_unsigned))
         print(f"{check_files(asked.folder, document)} files are the ones that the certificate is about")
-        for line in check_guarantees(asked.folder, document):
-            print(line)
+        print(*check_guarantees(asked.folder, document), sep="\n")
         for attack in document["attacks"]:
             print(f"attack {attack['name']}: {attack['outcome']}")
-    except Doubt as doubt:
-        print(f"NO: {doubt}")
-        return 1
-    except (KeyError, TypeError, AttributeError, IndexError, ValueError, ZeroDivisionError) as error:
-        print(f"NO: the certificate or the table is damaged ({type(error).__name__})")
-        return 1
     except (OSError, EOFError, ImportError) as error:
         print(f"could not be read: {error}", file=sys.stderr)
         return 2
+    except Exception as error:
+        damage = f"the certificate or the table is damaged ({type(error).__name__})"
+        print("NO:", error if isinstance(error, Doubt) else damage)
+        return 1
     print("VERIFIED")
     return 0
 

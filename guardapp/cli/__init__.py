@@ -19,6 +19,7 @@ import click
 
 import guardapp
 from guardapp.errors import GuardError, from_os_error
+from guardapp.jobs.process_settings import no_core_dumps
 
 COMMANDS = {
     "gui": "guardapp.cli.gui:gui",
@@ -33,6 +34,7 @@ COMMANDS = {
     "recipients": "guardapp.cli.seal:recipients",
     "rekey": "guardapp.cli.seal:rekey",
     "scan": "guardapp.cli.scan:scan",
+    "convert": "guardapp.cli.convert:convert",
     "strip": "guardapp.cli.strip:strip",
     "sign": "guardapp.cli.sign:sign",
     "verify": "guardapp.cli.sign:verify",
@@ -79,6 +81,7 @@ def main(ctx: click.Context, debug: bool) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; no exception leaves it."""
+    no_core_dumps()
     debug = "--debug" in arguments
     try:
         result = main.main(args=list(arguments), prog_name="guardapp", standalone_mode=False)

@@ -34,19 +34,26 @@ deid.add_command(verify_)
 @deid.command("profile")
 @click.argument("file", type=_FILE)
 @_TABLE
+@click.option("--policy", "policy", type=_FILE, help="Warn of what stands between it and HIPAA's Safe Harbor.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def profile_(file: Path, table: str | None, as_json: bool) -> None:
-    """Show each column's type, suggested role, kinds of identifiers and why.
+def profile_(file: Path, table: str | None, policy: Path | None, as_json: bool) -> None:
+    """Show each column's type, suggested role, kinds of identifiers, what laws call them, and why.
 
     \b
     Example:
       guardapp deid profile clinic.csv
+      guardapp deid profile clinic.csv --policy policy.yaml
     """
+    from guardapp.deid.policy import load_policy
     from guardapp.deid.profile import profile
+    from guardapp.deid.safe_harbor import safe_harbor
 
+    asked = load_policy(policy) if policy is not None else None
     found = profile(file, table=table)
+    hindrances = safe_harbor(asked, found.columns) if asked is not None else None
     if as_json:
-        print_json(found.model_dump())
+        more = {} if hindrances is None else {"safe_harbor": [entry.model_dump() for entry in hindrances]}
+        print_json({**found.model_dump(), **more})
         return
     print(f"{found.path}: {found.rows:,} rows, {len(found.columns)} columns")
     if found.format == "csv":
@@ -59,6 +66,17 @@ def profile_(file: Path, table: str | None, as_json: bool) -> None:
         kind = column.kind_title
         print(f"{column.name[:width]:<{width}}  {column.role:<9}  {column.suggestion:<11}  {kind}")
         print(f"{'':<{width}}  {column.missing:,} missing; {column.why}")
+        if column.categories:
+            print(f"{'':<{width}}  " + "; ".join(f"{c.law} {c.place} {c.title}" for c in column.categories))
+    if hindrances is not None:
+        print("\nHIPAA Safe Harbor (45 CFR 164.514(b)(2)) cannot be claimed:" if hindrances else _NO_HINDRANCE)
+        for entry in hindrances:
+            print(f"  {entry.column}: {entry.why}")
+
+
+_NO_HINDRANCE = (
+    "\nNothing that was found stands against HIPAA Safe Harbor. What was not found, and what the publisher knows, may."
+)
 
 
 @deid.command("policy")
@@ -109,7 +127,9 @@ def policy_(file: Path, table: str | None, output: Path | None) -> None:
     "original list.",
 )
 @click.option("--sign", default="", help="Signing key in the vault for the certificate, release.json.")
-@click.option("--population", type=_FILE, help="A table of more people with the same columns, to attack with.")
+@click.option(
+    "--population", type=_FILE, help="A table of more people with the same columns: to attack with, and for k-map."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def run_(
     file: Path,

@@ -304,11 +304,13 @@ def remove_(
     They keep what they could read before, and their key still opens older copies. To shut them out of this file
     for good, use `guardapp rekey`.
     """
-    from guardapp.seal.rewrap import remove_recipients
+    from guardapp.seal.rewrap import change_recipients
 
     file: Path = obj["file"]
     with _os_errors():
-        count = remove_recipients(file, gather_identities(identity_files, passphrase_file), numbers)
+        keys = gather_identities(identity_files, passphrase_file)
+        # nothing shows whether the recovery key is among those that are taken out
+        count = change_recipients(file, keys, add=_people(with_recovery([]), None), remove=numbers).recipients
     _say(
         f"{file} has {count} recipients now. Who was removed may have kept its key: `guardapp rekey` gives it a new one"
     )

@@ -56,7 +56,7 @@ def strip(
 
 
 def _show(out: Path, result: StripResult) -> None:
-    print(f"{out}: {result.tensors} tensors kept, {result.bytes_before:,} → {result.bytes_after:,} bytes")
+    print(f"{out}: tensors kept: {result.tensors}, {result.bytes_before:,} → {result.bytes_after:,} bytes")
     for row in result.removed:
         inside = f" ({', '.join(row.names)}{' …' if row.count > len(row.names) else ''})" if row.names else ""
         print(f"  taken out  {row.under}: {KIND_WORDS[row.kind]}, {row.count}, {row.bytes:,} bytes{inside}")

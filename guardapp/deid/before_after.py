@@ -132,7 +132,7 @@ def _pearson(one: Floats, other: Floats) -> float | None:
     return float((first * second).sum() / scale) if scale > 0 else 0.0
 
 
-def _bins(coded: Coded) -> NDArray[np.int64]:
+def bins_of(coded: Coded) -> NDArray[np.int64]:
     """(values,) each value's bin: runs of about equally many rows where values have an order, else the commonest."""
     order = _in_order(coded)
     counts = coded.counts()
@@ -147,7 +147,7 @@ def _bins(coded: Coded) -> NDArray[np.int64]:
     return found
 
 
-def _guessed(pair: Pair, bins: NDArray[np.int64]) -> Floats:
+def guessed(pair: Pair, bins: NDArray[np.int64]) -> Floats:
     """(labels, bins) the share of each bin among the rows of each label, as it is guessed."""
     found = np.zeros((len(pair.after.values), int(bins.max()) + 1))
     label, value, part = _covered(pair)
@@ -158,10 +158,10 @@ def _guessed(pair: Pair, bins: NDArray[np.int64]) -> Floats:
 def _cramers(one: Pair, other: Pair) -> tuple[float, float] | None:
     if len(one.after.values) * len(other.after.values) > MOST_CELLS or not len(one.before.codes):
         return None
-    bins = _bins(one.before), _bins(other.before)
+    bins = bins_of(one.before), bins_of(other.before)
     before = _together(bins[0][one.before.codes], bins[1][other.before.codes])
     after = _together(one.after.codes, other.after.codes, (len(one.after.values), len(other.after.values)))
-    return _cramer(before), _cramer(_guessed(one, bins[0]).T @ after @ _guessed(other, bins[1]))
+    return _cramer(before), _cramer(guessed(one, bins[0]).T @ after @ guessed(other, bins[1]))
 
 
 def _together(one: NDArray[np.integer], other: NDArray[np.integer], shape: tuple[int, int] | None = None) -> Floats:

@@ -68,11 +68,13 @@ def certificate(
     search: dict[str, Any],
     files: Sequence[Path],
     input_sha256: str,
+    population: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """The document, unsigned.
 
     quasi, sensitive: columns that were measured, as the released file names them
     files: what else was released beside the table: the policy and its hierarchies
+    population: name and SHA-256 of the table that models were measured against, None where none needed one
     """
     return {
         "format": FORMAT,
@@ -90,7 +92,8 @@ def certificate(
         },
         "policy": policy.model_dump(mode="json", exclude_none=True),
         "files": {path.name: file_sha256(path) for path in files},
-        "parameters": {"search": search, "key": policy.key if policy.needs_key else None},
+        "parameters": {"search": search, "key": policy.key if policy.needs_key else None}
+        | ({"population": population} if population else {}),
         "meanings": MEANINGS,
         "guarantees": {
             "quasi": list(quasi),

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from guardapp.deid.check_models import ModelMeasure, measure_models
+from guardapp.deid.check_population import People, measure_presence
+from guardapp.deid.presence_options import PRESENCE_MODELS
 from guardapp.errors import GuardError
 from guardapp.formats.tables import Table, open_table
 
@@ -79,10 +81,12 @@ def measure_table(
     on_rows: Callable[[int], None] = lambda rows: None,
     models: Sequence[Any] = (),
     hierarchies: Mapping[str, Path] | None = None,
+    people: People | None = None,
 ) -> Measured:
     """`measure` for a table that is open already; also each of `models`, the entries of a policy.
 
     hierarchies: the file for each column that a hierarchical distance is asked of
+    people: the population, in the order of `quasi`, for the models that need one
     """
     for name in [*quasi, *sensitive]:
         if name not in table.columns:
@@ -120,8 +124,37 @@ def measure_table(
         journalist_max=1 / smallest if smallest else 0.0,
         marketer=len(groups) / total if total else 0.0,
         sensitive=[_measure_sensitive(name, groups, inside[name]) for name in sensitive],
-        models=measure_models(models, groups, inside, hierarchies or {}),
+        models=_measured(models, groups, inside, hierarchies or {}, people, lambda: on_rows(0)),
     )
+
+
+def _measured(
+    models: Sequence[Any],
+    groups: Mapping[Group, int],
+    inside: Mapping[str, Mapping[Group, Mapping[str, int]]],
+    hierarchies: Mapping[str, Path],
+    people: People | None,
+    checkpoint: Callable[[], None],
+) -> list[ModelMeasure]:
+    """Every model in its order, each by the code that knows it."""
+    found = []
+    for model in models:
+        if model.name in PRESENCE_MODELS:
+            assert people is not None, f"{model.name} needs a population"
+            found.append(measure_presence(model, groups, people, checkpoint))
+        else:
+            found += measure_models([model], groups, inside, hierarchies)
+    return found
+
+
+def count_people(table: Table, quasi: list[str], on_rows: Callable[[int], None]) -> Counter[Group]:
+    """How many people of a population have each combination of `quasi`; missing cells are empty."""
+    people: Counter[Group] = Counter()
+    for batch in table.batches(quasi, rows=CHECK_ROWS):
+        for cells, number in _count(batch, quasi):
+            people[cells] += number
+        on_rows(batch.num_rows)
+    return people
 
 
 def _count(batch: pa.RecordBatch, names: list[str]) -> list[tuple[Group, int]]:

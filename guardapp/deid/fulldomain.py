@@ -20,6 +20,8 @@ from guardapp.deid.ladders import ladder
 from guardapp.deid.lattice import MOST_NODES, Lattice, node_count
 from guardapp.deid.lattice_costs import Costs
 from guardapp.deid.policy import Policy
+from guardapp.deid.presence import own_rows, refuse_overlaps
+from guardapp.deid.presence_options import DeltaPresence
 from guardapp.errors import GuardError
 from guardapp.progress import Progress
 
@@ -41,11 +43,17 @@ class FullDomain(NamedTuple):
 
 
 def full_domain(
-    policy: Policy, ruled: dict[str, Coded], k: int, secrets: Sequence[Secret], progress: Progress
+    policy: Policy, ruled: dict[str, Coded], k: int, secrets: Sequence[Secret], progress: Progress, rows: int
 ) -> FullDomain:
-    """Search and recode the columns `ruled`. GuardError `hierarchy.*`, `deid.lattice-too-large`, `deid.no-levels`."""
+    """Search and recode the columns `ruled`, whose first `rows` are rows and the others people of a population.
+
+    GuardError `hierarchy.*`, `deid.lattice-too-large`, `deid.no-levels`.
+    """
     names = list(ruled)
     ladders = [ladder(name, ruled[name].values, policy.columns[name].hierarchy) for name in names]
+    if any(isinstance(model, DeltaPresence) for model in policy.models):
+        for name, steps in zip(names, ladders, strict=True):
+            refuse_overlaps(name, steps)
     nodes = node_count(ladders)
     if nodes > MOST_NODES:
         raise GuardError(
@@ -55,14 +63,13 @@ def full_domain(
             "deid.lattice-too-large",
         )
     columns = [ruled[name].codes for name in names]
-    rows = len(columns[0])
     weights = policy.search.weights or {}
     with progress.stage("Grouping rows", total=1.0) as stage:
         distinct = classes([*columns, *(secret.codes for secret in secrets)])
         costs = Costs(
             policy.search.metric or "loss",
             ladders,
-            [ruled[name].counts() for name in names],
+            [ruled[name]._replace(codes=ruled[name].codes[:rows]).counts() for name in names],
             [weights.get(name, 1.0) for name in names],
         )
         lattice = Lattice(
@@ -72,7 +79,8 @@ def full_domain(
             costs,
             k,
             int((policy.search.suppression or 0.0) * rows),
-            [secret._replace(codes=secret.codes[distinct.first]) for secret in secrets],
+            [secret._replace(codes=secret.codes[distinct.first], weights=None) for secret in secrets],
+            own_rows(secrets, distinct.first),
         )
         found = lattice.search(on_look=stage.reach)
     if found is None:
@@ -83,10 +91,11 @@ def full_domain(
             "deid.no-levels",
             answer="no",
         )
-    suppressed = found.suppressed[distinct.label]
+    suppressed = found.suppressed[distinct.label[:rows]]
     recoded: dict[str, tuple[Codes, list[str | None]]] = {}
     losses: dict[str, NDArray[np.float64]] = {}
-    for index, (name, steps, level, column) in enumerate(zip(names, ladders, found.levels, columns, strict=True)):
+    for index, (name, steps, level, every) in enumerate(zip(names, ladders, found.levels, columns, strict=True)):
+        column = every[:rows]
         # groups with one label are one value of the file
         number: dict[str | None, int] = {SUPPRESSED: 0}
         lookup = np.array([number.setdefault(text, len(number)) for text in steps.labels[level]], np.int32)

@@ -28,6 +28,7 @@ from guardapp.deid.policy import (
     RecursiveCLDiversity,
     TCloseness,
 )
+from guardapp.deid.presence_options import DeltaPresence, KMap, PresenceModel
 
 Ints = NDArray[np.int32]
 Longs = NDArray[np.int64]
@@ -47,12 +48,14 @@ class Secret(NamedTuple):
     models:  what must hold
     parents: for the hierarchical distance, the ancestor of each value or group on each level above the values: lists
              of (groups below,) numbers, ending in one root
+    weights: (rows,) what each row counts for here, where that is not what it counts for in a group's size
     """
 
     codes: Ints
     share: Floats
     models: Sequence[Model]
     parents: Sequence[Ints] = ()
+    weights: Longs | None = None
 
 
 class _Cells(NamedTuple):
@@ -71,7 +74,8 @@ def holding(secrets: Sequence[Secret], label: Longs, at: Longs, weights: Longs, 
     """
     result = np.ones(count, bool)
     for secret in secrets:
-        cells = _cells(secret, label, at, weights, count)
+        counted = weights if secret.weights is None else secret.weights[at]
+        cells = _cells(secret, label, at, counted, count)
         for model in secret.models:
             result &= _test(model, secret, cells)
     return result
@@ -79,7 +83,7 @@ def holding(secrets: Sequence[Secret], label: Longs, at: Longs, weights: Longs, 
 
 def never_lost(secrets: Sequence[Secret]) -> list[Secret]:
     """Of what is asked, that which a class cannot lose when it is united with one that does not hold it."""
-    kept = [s._replace(models=[m for m in s.models if isinstance(m, DistinctLDiversity)]) for s in secrets]
+    kept = [s._replace(models=[m for m in s.models if isinstance(m, DistinctLDiversity | KMap)]) for s in secrets]
     return [secret for secret in kept if secret.models]
 
 
@@ -107,6 +111,8 @@ def _test(model: Model, secret: Secret, cells: _Cells) -> Flags:
     if isinstance(model, DistinctLDiversity):
         result = np.bincount(cells.owner, minlength=count) >= model.l
         return result
+    if isinstance(model, KMap | DeltaPresence):
+        return _present(model, cells)
     share = cells.rows / cells.known[cells.owner]
     if isinstance(model, EntropyLDiversity):
         entropy = -np.bincount(cells.owner, weights=share * np.log(share), minlength=count)
@@ -130,6 +136,22 @@ def _test(model: Model, secret: Secret, cells: _Cells) -> Flags:
     else:
         distance = _walked(secret, cells, share, ordered=model.distance == "ordered")
     result = (distance <= model.t + ROUNDING) | (cells.known == 0)
+    return result
+
+
+def _present(model: PresenceModel, cells: _Cells) -> Flags:
+    """By rows (value 0) and people of the population (value 1); a class without rows is one of people alone."""
+    count = len(cells.known)
+    rows, people = (
+        np.bincount(cells.owner[cells.value == value], weights=cells.rows[cells.value == value], minlength=count)
+        for value in (0, 1)
+    )
+    result: Flags
+    if isinstance(model, KMap):
+        result = (people >= model.k) | (rows == 0)
+        return result
+    share = np.divide(rows, people, out=np.full(count, np.inf), where=people > 0)
+    result = (share >= model.low - ROUNDING) & ((share <= model.high + ROUNDING) | (model.high == 1))
     return result
 
 

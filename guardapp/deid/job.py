@@ -18,8 +18,7 @@ from guardapp.spec import REFERENCE, InputPath, KeyNeed, Part, Result, Spec
 
 if TYPE_CHECKING:
     from guardapp.deid.check import Measured
-    from guardapp.deid.protect import CellCounts
-    from guardapp.deid.recoding import Recoded
+    from guardapp.deid.check_population import People
     from guardapp.formats.tables import Format, Table
 
 
@@ -53,7 +52,9 @@ class DeidSpec(Spec, kind="deid"):
     )
 
     population: InputPath | None = Field(
-        None, description="A table with the same quasi-identifiers of more people, to attack the release with."
+        None,
+        description="A table with the same quasi-identifiers of more people, to attack the release with, and for "
+        "k-map and delta-presence.",
     )
     sign: str = Field("", max_length=120, description="Signing key in the vault for the certificate; none: unsigned.")
 
@@ -93,7 +94,9 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
     from guardapp.deid.attacks.on_release import attack_release
     from guardapp.deid.classes import class_sizes
     from guardapp.deid.coding import Coded
-    from guardapp.deid.policy import refuse_later
+    from guardapp.deid.model_utility import model_utility
+    from guardapp.deid.policy import refuse_incomplete
+    from guardapp.deid.population_table import counted_people, read_population
     from guardapp.deid.protect import (
         CellCounts,
         check_columns,
@@ -104,6 +107,7 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
     )
     from guardapp.deid.recoding import recode
     from guardapp.deid.report import write_report
+    from guardapp.deid.report_document import headline, report_document
     from guardapp.deid.risk import risk
     from guardapp.deid.rules.by_row import RowRules
     from guardapp.deid.rules.chance import SECRET_BYTES
@@ -115,7 +119,7 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
     from guardapp.formats.tables import open_table, write_table
 
     policy = spec.read_policy()
-    refuse_later(policy)
+    refuse_incomplete(policy)
     table = open_table(spec.input, table=spec.table)
     check_columns(policy, table)
     schema = protected_schema(policy, table)
@@ -126,6 +130,7 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
             "Keep, mask or generalise at least one column.",
             "policy.nothing-left",
         )
+    population = read_population(policy, spec.population, progress)
     coded, rows = read_codes(table, coded_columns(policy), progress, ShortCells(policy))
     progress.facts(rows=rows, columns=len(table.columns))
     # never stored: nobody can draw the same again, not even the holder of the key
@@ -136,7 +141,7 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
         coded = {name: Coded(column.codes[chosen], column.values) for name, column in coded.items()}
     kept = rows if chosen is None else int(chosen.sum())
     moved = rearranged(policy, coded, secret, progress)
-    recoded = recode(policy, coded, progress, rearranged=moved)
+    recoded = recode(policy, coded, progress, rearranged=moved, population=population)
     if chosen is not None and policy.quasi:
         # the risk before is that of the whole table; rows of a sample look rarer than they are
         sizes = class_sizes([whole[name].codes for name in policy.quasi])
@@ -173,7 +178,8 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
     # the file is ours, so how it is written is known and need not be guessed
     own = {"encoding": "utf-8", "delimiter": table.delimiter or ",", "header": True} if form == "csv" else {}
     released, as_written = _open_written(target, own, schema.names)
-    measured = _verify(policy, released, as_written, kept, progress)
+    people = counted_people(policy, spec.population, progress)
+    measured = _verify(policy, released, as_written, kept, progress, people)
     input_sha256 = certificate.file_sha256(spec.input)
     attacks = attack_release(
         policy,
@@ -186,9 +192,12 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
         progress,
         in_order=spec.output.order == "keep",
     )
-    report = _report(policy, table, recoded, counts, measured, written.escaped)
+    report = report_document(policy, table, recoded, counts, measured, written.escaped)
     report["output"] = {"format": form, "order": spec.output.order, "encoding": "utf-8"}
     report["attacks"] = [result.model_dump() for result in attacks]
+    report["model_utility"] = model_utility(policy, coded, recoded.columns)
+    if spec.population is not None and policy.presence:
+        report["population"] = {"name": spec.population.name, "sha256": certificate.file_sha256(spec.population)}
     policy = _with_own_hierarchies(policy, out)
     if key is not None:
         policy.key_check = key_check(key)
@@ -212,6 +221,7 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
         search=report["search"],
         files=[copy, *sorted(out.glob("hierarchy-*.csv"))],
         input_sha256=input_sha256,
+        population=report.get("population"),
     )
     if spec.sign:
         document = certificate.signed(document, progress.key(spec.sign), spec.sign)
@@ -220,7 +230,7 @@ def run(spec: DeidSpec, out: Path, progress: Progress) -> DeidResult:
     progress.artifact("policy", copy)
     progress.artifact("report", out / "report.html")
     return DeidResult(
-        headline=_headline(policy, measured, recoded, sum(result.succeeded for result in attacks)),
+        headline=headline(policy, measured, recoded, sum(result.succeeded for result in attacks)),
         rows=kept,
         k=measured.k if policy.quasi else None,
         at_risk=measured.at_risk,
@@ -297,9 +307,15 @@ def _open_written(target: Path, own: dict[str, Any], names: list[str]) -> tuple[
     return written, dict(zip(names, written.columns, strict=True))
 
 
-def _verify(policy: Policy, written: Table, as_written: dict[str, str], rows: int, progress: Progress) -> Measured:
-    """Read the written file again and measure it by separate code. GuardError `deid.not-met`."""
+def _verify(
+    policy: Policy, written: Table, as_written: dict[str, str], rows: int, progress: Progress, people: People | None
+) -> Measured:
+    """Read the written file again and measure it by separate code. GuardError `deid.not-met`.
+
+    people: the population, where a model needs one
+    """
     from guardapp.deid.check import measure_table
+    from guardapp.deid.report_document import model_results
 
     sensitive = policy.secrets
     renamed = [
@@ -320,6 +336,7 @@ def _verify(policy: Policy, written: Table, as_written: dict[str, str], rows: in
             stage.advance,
             renamed,
             hierarchies,
+            people,
         )
     for entry, name in zip(found.sensitive, sensitive, strict=True):
         entry.column = name
@@ -333,65 +350,3 @@ def _verify(policy: Policy, written: Table, as_written: dict[str, str], rows: in
             answer="no",
         )
     return found
-
-
-def model_results(policy: Policy, found: Measured) -> list[dict[str, Any]]:
-    """Each model of the policy with what was measured in the written file."""
-    return [
-        {**model.model_dump(), "holds": measure.holds, "measured": measure.measured}
-        for model, measure in zip(policy.models, found.models, strict=True)
-    ]
-
-
-def _report(
-    policy: Policy, table: Table, recoded: Recoded, counts: CellCounts, measured: Measured, escaped: int
-) -> dict[str, Any]:
-    fields = ("prosecutor_max", "prosecutor_mean", "journalist_max", "marketer", "at_risk", "unique")
-    return {
-        "rows_in": counts.rows,
-        "sample": policy.sample,
-        "rows_out": measured.rows,
-        "k": measured.k if policy.quasi else None,
-        "suppressed_rows": recoded.suppressed_rows,
-        "suppressed_cells": recoded.suppressed,
-        "models": model_results(policy, measured),
-        "risk": {
-            "before": recoded.before._asdict(),
-            # from the written file, not from the engine
-            "after": {field: getattr(measured, field) for field in fields},
-        },
-        "utility": {**recoded.utility._asdict(), "loss_by_column": recoded.lost},
-        "search": {
-            "engine": policy.search.engine,
-            # without a metric the loss is the certainty penalty that the local engine keeps small
-            "metric": (policy.search.metric or "loss") if recoded.levels is not None else None,
-            "levels": recoded.levels or {},
-            "loss": recoded.utility.gcp if recoded.cost is None else recoded.cost,
-        },
-        "columns": {
-            name: {"role": column.role, "rule": column.effective_rule, "changed_cells": counts.changed.get(name)}
-            | ({"note": "noise, not a DP guarantee"} if column.effective_rule == "noise" else {})
-            for name, column in policy.columns.items()
-        },
-        "escaped_cells": escaped,
-        "groups": measured.groups,
-        "meanings": {
-            "missing": "an empty cell (CSV, XLSX), null (Parquet, SQLite), null or no key (JSON Lines); "
-            "it equals other missing cells and nothing else",
-            "suppressed": "*",
-        },
-        "input": table.path.name,
-    }
-
-
-def _headline(policy: Policy, measured: Measured, recoded: Recoded, red_flags: int) -> str:
-    if red_flags:
-        return (
-            "An attack succeeded on this release: see its report"
-            if red_flags == 1
-            else f"{red_flags} attacks succeeded on this release: see its report"
-        )
-    if not policy.quasi:
-        return f"{measured.rows:,} rows · no quasi-identifiers"
-    utility = 100 * (1 - recoded.utility.gcp)
-    return f"k = {measured.k} · {100 * measured.at_risk:.1f} % at risk · utility {utility:.0f} %"

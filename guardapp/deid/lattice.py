@@ -24,6 +24,7 @@ from guardapp.deid.guarantees import Secret, holding, never_lost
 from guardapp.deid.ladders import Ladder
 from guardapp.deid.lattice_costs import Costs
 from guardapp.deid.lattice_keys import NodeKeys, numbered, united
+from guardapp.deid.presence_options import DeltaPresence, KMap
 
 Ints = NDArray[np.int32]
 Longs = NDArray[np.int64]
@@ -79,6 +80,7 @@ class Lattice:
 
     columns:  one (rows,) array of values a column; weights: (rows,) rows of the table each stands for
     limit:    rows of the table that may be suppressed; they become a class of their own that must hold all models too
+    own:      (rows,) which are rows of the table; the others are people of a population. None: all are
     """
 
     def __init__(
@@ -90,11 +92,13 @@ class Lattice:
         k: int,
         limit: int,
         secrets: Sequence[Secret] = (),
+        own: Flags | None = None,
     ) -> None:
-        self._columns, self._costs = columns, costs
+        self._columns, self._costs, self._own = columns, costs, own
         self._keys = NodeKeys(columns, ladders)
         self._k, self._limit, self._secrets = k, limit, list(secrets)
         self._lasting = never_lost(secrets)
+        self._present = [s for s in secrets if any(isinstance(m, KMap | DeltaPresence) for m in s.models)]
         self._together = classes([s.codes for s in secrets]).label if secrets else np.zeros(len(weights), np.int64)
         bottom = _Snapshot((0,) * len(columns), np.arange(len(weights)), weights)
         self._snapshots = [bottom]
@@ -167,10 +171,15 @@ class Lattice:
         lasting = sizes >= self._k
         if self._lasting:
             lasting &= holding(self._lasting, label, rows, weights, count)
+        # where there are only people, there is nothing to release and nothing to hide
+        empty = sizes == 0
+        lasting |= empty
         lost = int(sizes[~lasting].sum())
         good = lasting
         if self._secrets and lost <= self._limit:
             good = lasting & holding(self._secrets, label, rows, weights, count)
+            if self._present and empty.any():
+                good |= empty & holding(self._present, label, rows, weights, count)
         suppressed = ~good
         whole = not suppressed.any()
         holds = whole or (
@@ -197,7 +206,8 @@ class Lattice:
         span = int(self._together.max()) + 1
         first, weights = united(label * span + self._together.take(rows), count * span, weights)
         rows, label = rows.take(first), label.take(first)
-        sizes = np.bincount(label, weights=weights, minlength=count).astype(np.int64)
+        counted = weights if self._own is None else np.where(self._own.take(rows), weights, 0)
+        sizes = np.bincount(label, weights=counted, minlength=count).astype(np.int64)
         first_entry = np.empty(count, np.int64)
         first_entry[label[::-1]] = np.arange(len(label) - 1, -1, -1)
         return _Snapshot(node, rows, weights), label, sizes, first_entry

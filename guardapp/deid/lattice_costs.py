@@ -105,7 +105,8 @@ class Costs:
                 for column, (share, level) in enumerate(zip(self._share, levels, strict=True))
             )
             return floor + float((told * sizes[suppressed]).sum()) / self._rows
-        kept = sizes[~suppressed].astype(float)
+        # people of a population make classes without rows, which are not in the result
+        kept = sizes[~suppressed & (sizes > 0)].astype(float)
         if self.metric == "discernibility":
             return float(np.square(kept).sum()) + float(lost) * self._rows
         if self.metric == "aecs":

@@ -36,7 +36,8 @@ AT_ONCE = 1 << 16
 
 
 class Partition(NamedTuple):
-    """box: (rows,) number of each row's box; low, high: (axes, boxes) ends of each; weight: (boxes,) what it weighs."""
+    """box: (rows,) number of each row's box; low, high: (axes, boxes) ends of each, rows of no weight among them;
+    weight: (boxes,) what it weighs."""
 
     box: NDArray[np.int32]
     low: Codes
@@ -54,8 +55,8 @@ def partition(
 ) -> Partition:
     """The boxes of a table; each weighs at least k if the table does.
 
-    columns: one (rows,) array of codes an axis; weights: (rows,) how many rows of the table each stands for, None for
-             one each
+    columns: one (rows,) array of codes an axis; weights: (rows,) how many rows of the table each stands for, 0 for who
+             is in a box but not in the table, None for one each
     on_level: told the share of the work done, 0 … 1, where the whole is an estimate; may raise to stop
     """
     rows = len(columns[0])
@@ -126,7 +127,9 @@ def _parts(
 ) -> Iterator[Part]:
     """The table as one part, or, where it is long, the parts that its first cuts make."""
     codes = side_by_side(columns, max(axis.cardinality for axis in pairs.axes))
-    if len(codes) <= TOGETHER or secrets or codes.dtype.itemsize > 2:
+    # `split` finds the ends of a box by its weights, which miss rows that weigh nothing
+    weightless = weights is not None and not weights.all()
+    if len(codes) <= TOGETHER or secrets or weightless or codes.dtype.itemsize > 2:
         yield _part(np.arange(len(codes)), np.ascontiguousarray(codes.T), weights, pairs)
         return
     for rows, inside in split(codes, weights, pairs, k, TOGETHER, tell):

@@ -16,8 +16,10 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from guardapp.deid.presence_options import PRESENCE_MODELS, DeltaPresence, KMap, PresenceModel
 from guardapp.deid.risk_options import RISK_MODELS, AverageRisk, MaximumRisk, PopulationUniqueness, SampleUniqueness
 from guardapp.deid.rule_options import BY_ROW, KEYED, PERTURBING, Fpe, Replace, RuleWithOptions, refuse_contradictions
+from guardapp.deid.utility_options import UtilityCheck
 from guardapp.errors import GuardError, from_os_error
 from guardapp.spec import InputPath, Part
 
@@ -124,17 +126,6 @@ class TCloseness(Part):
     distance: Literal["equal", "ordered", "hierarchical"] = "equal"
 
 
-class KMap(Part):
-    name: Literal["k-map"]
-    k: int = Field(ge=2)
-
-
-class DeltaPresence(Part):
-    name: Literal["delta-presence"]
-    low: float = Field(0.0, ge=0, le=1)
-    high: float = Field(ge=0, le=1)
-
-
 class BetaLikeness(Part):
     name: Literal["beta-likeness"]
     beta: float = Field(gt=0)
@@ -194,6 +185,7 @@ class Policy(Part):
     models: list[Model] = Field(default_factory=list)
     search: Search = Field(default_factory=Search)
     attacks: Attacks = Field(default_factory=Attacks)
+    utility: UtilityCheck | None = Field(None, description="What a model loses by the protection, if it is asked.")
     key: str = Field(
         DEFAULT_KEY, min_length=1, max_length=120, description="Vault key that makes pseudonyms and tokens."
     )
@@ -230,10 +222,25 @@ class Policy(Part):
         if sum(isinstance(model, KAnonymity) for model in self.models) > 1:
             raise ValueError("k-anonymity is asked for twice")
         refuse_contradictions(self.columns)
+        if self.utility is not None:
+            self.utility.refuse(self.columns)
+        self._comparable()
         for name in self.search.weights or {}:
             if name not in self.quasi:
                 raise ValueError(f"a weight is given to “{name}”, which is no quasi-identifier of the result")
         return self
+
+    def _comparable(self) -> None:
+        """People of the population can be compared with rows only where nothing but grouping changes them."""
+        for model in self.presence:
+            changed = next((name for name in self.quasi if self.columns[name].effective_rule != "keep"), None)
+            if changed is not None:
+                raise ValueError(f"{model.name} needs “{changed}” without a rule of its own; give it a hierarchy")
+            if isinstance(model, DeltaPresence) and (self.search.engine != "lattice" or self.search.suppression):
+                # in other recodings a person may fit several groups, and no share of one group tells presence then
+                raise ValueError("delta-presence needs search: {engine: lattice} without suppression")
+        if len({model.name for model in self.presence}) < len(self.presence):
+            raise ValueError("k-map or delta-presence is asked for twice")
 
     @property
     def k(self) -> int | None:
@@ -253,6 +260,11 @@ class Policy(Part):
         ]
 
     @property
+    def presence(self) -> list[PresenceModel]:
+        """The models that need a table of the population."""
+        return [model for model in self.models if isinstance(model, KMap | DeltaPresence)]
+
+    @property
     def secrets(self) -> list[str]:
         """Sensitive columns that a model is asked of, each once."""
         return list(dict.fromkeys(column for m in self.models if (column := getattr(m, "column", None)) is not None))
@@ -267,16 +279,8 @@ class Policy(Part):
         return any(column.effective_rule in KEYED for column in self.columns.values())
 
 
-def refuse_later(policy: Policy) -> None:
-    """GuardError `policy.later` for what the file may say and this version does not do."""
-    for model in policy.models:
-        if isinstance(model, KMap | DeltaPresence):
-            raise GuardError(
-                "This policy cannot be run yet",
-                f"the model {model.name} comes in a later version",
-                "Use models that need no table of the population; a guarantee is never silently left out.",
-                "policy.later",
-            )
+def refuse_incomplete(policy: Policy) -> None:
+    """GuardError `policy.incomplete` where there is nothing that a model could be about."""
     if policy.models and not policy.quasi:
         raise GuardError(
             "This policy cannot be run",
@@ -375,6 +379,6 @@ def _parts(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 _MODEL_NAMES = {
-    "k-anonymity", "distinct-l-diversity", "entropy-l-diversity", "recursive-cl-diversity", "t-closeness", "k-map",
-    "delta-presence", "beta-likeness", "delta-disclosure", *RISK_MODELS,
+    "k-anonymity", "distinct-l-diversity", "entropy-l-diversity", "recursive-cl-diversity", "t-closeness",
+    "beta-likeness", "delta-disclosure", *PRESENCE_MODELS, *RISK_MODELS,
 }  # fmt: skip

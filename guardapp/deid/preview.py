@@ -7,6 +7,7 @@ Pseudonyms and what is drawn by chance differ from the final ones: a preview has
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,9 @@ from guardapp.deid.axes import SUPPRESSED
 from guardapp.deid.before_after import Pair, associations, spread
 from guardapp.deid.classes import class_sizes
 from guardapp.deid.coding import Coded
-from guardapp.deid.policy import Policy, refuse_later
+from guardapp.deid.policy import Policy, refuse_incomplete
+from guardapp.deid.population_table import read_population
+from guardapp.deid.presence import thinned
 from guardapp.deid.protect import check_columns, coded_columns, read_codes
 from guardapp.deid.recoding import Recoded, recode
 from guardapp.deid.risk import Risk, risk
@@ -77,6 +80,8 @@ class Preview:
         self._rows = 0
         self._last: _Grouped | None = None
         self._key = secrets.token_bytes(KEY_BYTES)
+        self.population: Path | None = None
+        self._people: tuple[tuple[Path, tuple[str, ...]], dict[str, Coded]] | None = None
 
     def preview(
         self,
@@ -93,7 +98,7 @@ class Preview:
         On more than 200,000 rows an even sample of that size is grouped unless `exact`; `rows_used` says how many.
         A sample can only understate the utility: more rows make smaller groups.
         """
-        refuse_later(policy)
+        refuse_incomplete(policy)
         check_columns(policy, self.table)
         self._read(policy, progress)
         shown = np.arange(min(offset, self._rows), min(offset + limit, self._rows))
@@ -131,7 +136,7 @@ class Preview:
 
         A k that cannot be reached is left out and named in `unreachable`.
         """
-        refuse_later(policy)
+        refuse_incomplete(policy)
         check_columns(policy, self.table)
         self._read(policy, progress)
         used = self._sample(CURVE_ROWS, np.zeros(0, np.int64))
@@ -141,7 +146,7 @@ class Preview:
         for k in ks:
             progress.checkpoint()
             try:
-                found = recode(policy, columns, progress, k, moved)
+                found = recode(policy, columns, progress, k, moved, self._population(policy, len(used), progress))
             except GuardError as error:
                 if error.answer != "no":
                     raise
@@ -160,7 +165,7 @@ class Preview:
 
     def compare(self, policy: Policy, progress: Progress, k: int | None = None) -> dict[str, Any]:
         """How the compared columns are spread and go together, before and after, on at most 200,000 rows."""
-        refuse_later(policy)
+        refuse_incomplete(policy)
         check_columns(policy, self.table)
         self._read(policy, progress)
         grouped = self._grouped(policy, progress, k, np.zeros(0, np.int64), LIVE_ROWS)
@@ -191,7 +196,7 @@ class Preview:
 
         Scrolling asks for page after page under one policy, and grouping again takes seconds on a long table.
         """
-        question = f"{policy.model_dump_json()} {k} {most}"
+        question = f"{policy.model_dump_json()} {k} {most} {self.population}"
         last = self._last
         if last is not None and last.question == question and np.isin(shown, last.asked).all():
             return last
@@ -200,8 +205,24 @@ class Preview:
         used = self._left(policy, asked)
         columns = self._take(policy, used)
         moved = rearranged(policy, columns, self._key, progress)
-        self._last = _Grouped(question, asked, used, recode(policy, columns, progress, k, moved), moved)
+        people = self._population(policy, len(asked), progress)
+        self._last = _Grouped(question, asked, used, recode(policy, columns, progress, k, moved, people), moved)
         return self._last
+
+    def _population(self, policy: Policy, asked: int, progress: Progress) -> dict[str, Coded] | None:
+        """The population's columns, kept while it is the same; of a sample of rows, as large a share of the people.
+
+        Otherwise a sample would seem to hide who is in the table; fewer people can only understate a k-map.
+        """
+        if not policy.presence or self.population is None:
+            return read_population(policy, self.population, progress)
+        question = (self.population, tuple(policy.quasi))
+        if self._people is None or self._people[0] != question:
+            found = read_population(policy, self.population, progress)
+            assert found is not None
+            self._people = question, found
+        people = self._people[1]
+        return people if asked == self._rows else thinned(people, asked / self._rows)
 
     def _left(self, policy: Policy, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Those of `rows` that random sampling leaves in the result."""

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from guardapp.deid.hierarchies import dates, numbers
+from guardapp.deid.legal_categories import LegalCategory, categories
 from guardapp.formats.tables import Table, open_table
 from guardapp.progress import Progress
 
@@ -53,6 +54,7 @@ class ColumnProfile(BaseModel):
     uniqueness:  different values per non-missing row, 0 … 1; at most this where `distinct_at_least`
     singled_out: share of rows whose value in this column occurs once; at most this where `distinct_at_least`
     looked_at:   non-missing cells in which kinds were looked for
+    categories:  what HIPAA, the GDPR and the PIPL call what was found (`legal_categories`)
     suggestion:  the rule that goes with the role: drop, pseudonym, keep …; `why` says what role and rule rest on
     """
 
@@ -75,6 +77,7 @@ class ColumnProfile(BaseModel):
     confidence: float = 0.0
     evidence: str = ""
     why: str = ""
+    categories: list[LegalCategory] = []
 
 
 class Profile(BaseModel):
@@ -203,7 +206,10 @@ def profile_table(table: Table, progress: Progress) -> Profile:
     with progress.stage("Looking for identifiers", total=len(table.columns)) as stage:
         for name in table.columns:
             # a column that is described is let go, for the values of many long ones together fill the memory
-            columns.append(suggest(_describe(name, rows, counters.pop(name)), sample.pop(name, [])))
+            column = suggest(_describe(name, rows, counters.pop(name)), sample.pop(name, []))
+            inside = [finding.kind for finding in column.kinds if finding.inside]
+            column.categories = categories(column.kind, column.kind_title, inside)
+            columns.append(column)
             stage.advance(1)
     return Profile(
         path=table.path.name,

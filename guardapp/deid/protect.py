@@ -49,8 +49,9 @@ def check_columns(policy: Policy, table: Table) -> None:
 
 
 def coded_columns(policy: Policy) -> list[str]:
-    """Columns that are compared: quasi-identifiers, those that a model is asked of or a rule needs as a whole."""
-    return list(dict.fromkeys([*policy.quasi, *policy.secrets, *columns_read(policy)]))
+    """Columns that are compared: quasi-identifiers, what is predicted, what a model or a rule needs as a whole."""
+    target = [policy.utility.target] if policy.utility else []
+    return list(dict.fromkeys([*policy.quasi, *policy.secrets, *columns_read(policy), *target]))
 
 
 def read_codes(

@@ -21,6 +21,7 @@ from guardapp.deid.hierarchies import numbers, place
 from guardapp.deid.ladders import ladder
 from guardapp.deid.mondrian import Partition, partition
 from guardapp.deid.policy import DistinctLDiversity, Policy, TCloseness
+from guardapp.deid.presence import own_rows, presence, together
 from guardapp.deid.risk import Risk, risk
 from guardapp.deid.risk_models import grouped_to_hold, least_k
 from guardapp.deid.rule_options import KEYED
@@ -68,10 +69,12 @@ def recode(
     progress: Progress,
     k: int | None = None,
     rearranged: Mapping[str, Coded] | None = None,
+    population: Mapping[str, Coded] | None = None,
 ) -> Recoded:
     """Group rows until every class has k of them, and name the groups.
 
     rearranged: columns that a rule has changed as a whole, instead of those in `coded`
+    population: the quasi-identifiers of a population, for models that need one
     k: instead of the policy's; without any, quasi-identifiers stay as their rules leave them
     GuardError `deid.too-few-rows`, `deid.not-diverse`: no grouping whatever can meet the policy.
     """
@@ -105,7 +108,12 @@ def recode(
         for column in policy.secrets
     ]
     _check_reachable(policy.secrets, secrets, rows)
-    group = _groups_of(policy, ruled, secrets, before, target, progress)
+    if population is not None and policy.presence:
+        people = len(population[names[0]].codes)
+        ruled = {name: together(column, population[name]) for name, column in ruled.items()}
+        secrets = [secret._replace(codes=np.append(secret.codes, np.zeros(people, np.int32))) for secret in secrets]
+        secrets.append(presence(policy.presence, rows, people))
+    group = _groups_of(policy, ruled, secrets, before, target, progress, rows)
     recoded = grouped_to_hold(policy.risks, target, group, lambda found: found.sizes)
     if policy.search.engine == "local":
         _check_suppression(policy, recoded, rows)
@@ -119,10 +127,14 @@ def _groups_of(
     before: Risk,
     target: int,
     progress: Progress,
+    rows: int,
 ) -> Callable[[int], Recoded]:
-    """The policy's engine as a function of k; `target` is the k that risks are measured against."""
+    """The policy's engine as a function of k; `target` is the k that risks are measured against.
+
+    rows: how many entries are rows of the table; those after them are people of a population
+    """
     if policy.search.engine == "lattice":
-        return lambda k: _raised(full_domain(policy, ruled, k, secrets, progress), before, target)
+        return lambda k: _raised(full_domain(policy, ruled, k, secrets, progress, rows), before, target)
     names = policy.quasi
     placed = {
         name: place(name, column.values, column.counts(), policy.columns[name].hierarchy)
@@ -138,7 +150,7 @@ def _groups_of(
             # where nothing is asked for, every different row is a group of its own
             alone = k == 1 and not secrets
             boxes = _alone(columns) if alone else _boxes(columns, axes, k, secrets, stage.reach)
-        return _named(names, axes, boxes, target, before)
+        return _named(names, axes, boxes._replace(box=boxes.box[:rows]), target, before)
 
     return group
 
@@ -150,21 +162,31 @@ def _boxes(
     secrets: list[Secret],
     on_level: Callable[[float], None],
 ) -> Partition:
-    """The boxes of the rows by Mondrian, over different rows with their weights where rows repeat much."""
+    """The boxes of the rows by Mondrian, over different rows with their weights where rows repeat much.
+
+    People of a population are in the boxes too, and weigh nothing.
+    """
     compared = [*columns, *(secret.codes for secret in secrets)]
     rows = len(columns[0])
     step = max(rows // REPEATS_LOOK, 1)
     looked = [column[::step] for column in compared]
     if rows > REPEATS_LOOK and len(class_sizes(looked)) > MOSTLY_DIFFERENT * len(looked[0]):
         # finding equal rows would take longer than it saves
-        return partition(columns, axes, None, k, secrets, on_level)
+        own = own_rows(secrets, slice(None))
+        return partition(columns, axes, None if own is None else own.astype(np.int64), k, secrets, on_level)
     distinct = classes(compared)
+    own = own_rows(secrets, distinct.first)
     found = partition(
         [column[distinct.first] for column in columns],
         axes,
-        distinct.size,
+        distinct.size if own is None else np.where(own, distinct.size, 0),
         k,
-        [secret._replace(codes=secret.codes[distinct.first]) for secret in secrets],
+        [
+            secret._replace(
+                codes=secret.codes[distinct.first], weights=None if secret.weights is None else distinct.size
+            )
+            for secret in secrets
+        ],
         on_level,
     )
     return found._replace(box=found.box.take(distinct.label))
@@ -269,6 +291,7 @@ def _secret(name: str, policy: Policy, coded: Coded) -> Secret:
 
 
 def _named(names: list[str], axes: list[Axis], boxes: Partition, k: int, before: Risk) -> Recoded:
+    """The boxes by name. Labels cover the people of a population in the box; everything else is of its own rows."""
     named: list[Codes] = []
     texts: list[list[str | None]] = []
     losses = []

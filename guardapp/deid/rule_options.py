@@ -178,11 +178,12 @@ class RuleWithOptions(Part):
     def _exactly_one(self) -> RuleWithOptions:
         if len(self.chosen()) != 1:
             raise ValueError(f"a rule is exactly one of {', '.join(type(self).model_fields)}")
-        from guardapp.deid.detectors import TEXT_KINDS
+        from guardapp.deid.detectors import ASKED_KINDS, TEXT_KINDS
 
+        known = (*TEXT_KINDS, *ASKED_KINDS)
         for kind in self.redact_text or []:
-            if kind not in TEXT_KINDS:
-                near = difflib.get_close_matches(kind, TEXT_KINDS, 1)
+            if kind not in known:
+                near = difflib.get_close_matches(kind, known, 1)
                 raise ValueError(f"redact_text does not know “{kind}”" + (f", perhaps “{near[0]}”" if near else ""))
         return self
 

@@ -16,7 +16,10 @@ The window asks it for pages, profiles and previews and never touches the file: 
     {"id": 12, "do": "hierarchy", "column": "age", "hierarchy": …}      {"id": 12, "result": {"lines": […], "added": 0}}
     {"id": 13, "do": "read_hierarchy", "column": "age", "path": "…"}    the same of a file
     {"id": 14, "do": "write_hierarchy", "path": "…", "lines": […]}      {"id": 14, "result": {"path": "…"}}
+    {"id": 15, "do": "folder", "path": "…", "policy": null}             see `related.overview`
+    {"id": 16, "do": "safe_harbor", "policy": {…}}       {"id": 16, "result": {"hindrances": [{"column", "why"}, …]}}
 
+5, 6 and 11 take the path of a table of the population, `"population": "people.csv"`, for the models that need one.
 A refusal is `{"id": n, "error": {"what", "why", "next", "code"}}`. Opening another table cancels what runs. Pages are
 answered while longer requests run. The process ends when its input does.
 """
@@ -39,6 +42,7 @@ from guardapp.progress import Progress, Silent, Stopped
 if TYPE_CHECKING:
     from guardapp.deid.policy import Policy
     from guardapp.deid.preview import Preview
+    from guardapp.deid.profile import Profile
 
 LONGEST_PAGE = 1000
 BETWEEN_TELLS = 0.1
@@ -71,6 +75,7 @@ class Session:
         self._output = output
         self._writing = threading.Lock()
         self._preview: Preview | None = None
+        self._found: Profile | None = None
         self._watches: dict[int, _Watch] = {}
         self._queues: dict[bool, queue.Queue[dict[str, Any] | None]] = {True: queue.Queue(), False: queue.Queue()}
         self._actions: Mapping[str, Callable[[dict[str, Any], Progress], Any]] = {
@@ -87,6 +92,8 @@ class Session:
             "hierarchy": self._hierarchy,
             "read_hierarchy": self._read_hierarchy,
             "write_hierarchy": self._write_hierarchy,
+            "folder": self._folder,
+            "safe_harbor": self._safe_harbor,
         }
 
     def serve(self, lines: IO[str]) -> None:
@@ -158,9 +165,13 @@ class Session:
         for watch in list(self._watches.values()):
             watch.cancelled.set()
 
-    def _opened(self) -> Preview:
+    def _opened(self, request: dict[str, Any] | None = None) -> Preview:
+        """What is open; a request under a policy may name the table of the population."""
         if self._preview is None:
             raise _bad_request("no table is open")
+        if request is not None:
+            population = request.get("population")
+            self._preview.population = Path(population) if population else None
         return self._preview
 
     def _open(self, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -169,7 +180,7 @@ class Session:
 
         table = open_table(Path(request["path"]), table=request.get("table"))
         table.head(1)
-        self._preview = Preview(table)
+        self._preview, self._found = Preview(table), None
         return {
             "name": table.path.name,
             "format": table.format,
@@ -195,7 +206,7 @@ class Session:
         from guardapp.deid.profile import profile_table
         from guardapp.deid.starting_policy import starting_policy, starting_text
 
-        found = profile_table(self._opened().table, progress)
+        found = self._found = profile_table(self._opened().table, progress)
         return {
             "profile": found.model_dump(mode="json"),
             "policy": starting_policy(found).model_dump(mode="json", exclude_none=True),
@@ -203,7 +214,7 @@ class Session:
         }
 
     def _show(self, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-        return self._opened().preview(
+        return self._opened(request).preview(
             _policy(request),
             progress,
             k=request.get("k"),
@@ -216,7 +227,7 @@ class Session:
         from guardapp.deid.preview import CURVE_KS
 
         ks = tuple(int(k) for k in request.get("ks") or CURVE_KS)
-        return self._opened().curve(_policy(request), progress, ks)
+        return self._opened(request).curve(_policy(request), progress, ks)
 
     def _read_policy(self, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
         from guardapp.deid.policy import load_policy
@@ -233,8 +244,22 @@ class Session:
             return {"tables": list(several.names)}
         return {"tables": []}
 
+    def _folder(self, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        from guardapp.deid.related.overview import overview
+
+        policy = request.get("policy")
+        return overview(Path(request["path"]), Path(policy) if policy else None, progress)
+
+    def _safe_harbor(self, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        from guardapp.deid.safe_harbor import safe_harbor
+
+        if self._found is None:
+            raise _bad_request("the table was not profiled")
+        hindrances = safe_harbor(_policy(request), self._found.columns)
+        return {"hindrances": [entry.model_dump() for entry in hindrances]}
+
     def _compare(self, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-        return self._opened().compare(_policy(request), progress, request.get("k"))
+        return self._opened(request).compare(_policy(request), progress, request.get("k"))
 
     def _hierarchy(self, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
         from guardapp.deid.hierarchy_lines import column_lines

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from guardapp.deid.detectors import KIND, KINDS, TEXT_KINDS, Kind, look, named
+from guardapp.deid.detectors import KIND, KINDS, TEXT_KINDS, Kind, in_ascii, look, named
 from guardapp.deid.detectors.in_text import spans
 from guardapp.deid.detectors.names import are_names, confidence, person_names
 from guardapp.deid.profile import ColumnProfile, Finding
@@ -97,7 +97,7 @@ _PSEUDONYM_KINDS = (
 
 def suggest(column: ColumnProfile, sample: Sequence[str | None]) -> ColumnProfile:
     """Fill in kinds, role, rule, confidence, evidence and why. `sample`: cells, None or "" for missing."""
-    counted = Counter(cell.strip() for cell in sample if cell and cell.strip())
+    counted = Counter(in_ascii(cell.strip()) for cell in sample if cell and cell.strip())
     cells = list(counted)
     weights = np.fromiter(counted.values(), np.int64, len(counted))
     column.looked_at = int(weights.sum())

@@ -1,11 +1,13 @@
 """How long the window's thread was busy: a 10 ms timer that writes down how late it was called.
 
     python -m guardapp.desktop.responsiveness --seconds 60 --training [FILE…]
+    python -m guardapp.desktop.responsiveness --seconds 60 --check
 
-opens the window (on the files' pages), watches it while a training on sample data runs in the queue, and prints one
-JSON document: the 99th percentile and the largest of the gaps in milliseconds, the same of the processor time that the
-window's thread used within a gap (a gap without it was waited for, on a busy machine), how long the window took to
-show from the start of the process, and with `--where` what the thread was doing in the largest gaps.
+opens the window (on the files' pages), watches it while a training on sample data runs in the queue, or a robustness
+check whose curve grows on its page, and prints one JSON document: the 99th percentile and the largest of the gaps in
+milliseconds, the same of the processor time that the window's thread used within a gap (a gap without it was waited
+for, on a busy machine), how long the window took to show from the start of the process, which jobs ran to the end of
+the watch, and with `--where` what the thread was doing in the largest gaps.
 """
 
 from __future__ import annotations
@@ -23,7 +25,10 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Qt, QTimer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from guardapp.desktop.window import Window
+    from guardapp.jobs.states import JobRow
 
 _TICK_MS = 10
 _LATE_MS = 33
@@ -31,6 +36,8 @@ _LATE_MS = 33
 _WORST = 12
 _STEPS = 20_000
 """So that the training outlasts the watch; it is cancelled at the end."""
+_STRENGTHS = [round(0.001 * step, 4) for step in range(1, 21)]
+"""So that the check outlasts the watch: every strength is attacked with the largest budget."""
 
 
 class Watch(QObject):
@@ -117,6 +124,37 @@ def train_meanwhile(window: Window) -> None:
     window.jobs.submit(spec)
 
 
+def check_meanwhile(window: Window, running: Callable[[], None]) -> None:
+    """Queue a short training on the sample digits and a check of its model that lasts; show that one's page.
+
+    running: is called when the check begins
+    """
+    from guardapp.jobs import registry
+    from guardapp.resource_files import resource
+
+    data = {"images": str(resource("samples", "digits.npz")), "test_fraction": 0.2}
+    train = {"kind": "train", "name": "model", "data": data, "recipe": "cnn", "privacy": None, "steps": 40, "seed": 0}
+    check = {
+        "kind": "check",
+        "name": "responsiveness",
+        "model": {"job": "${model}"},
+        "data": {**data, "part": "test"},
+        "strengths": _STRENGTHS,
+        "budget": "reference",
+    }
+    window.jobs.submit([registry.lookup(str(spec["kind"])).spec.model_validate(spec) for spec in (train, check)])
+    page = window.show_page("robustness")
+    opened: list[str] = []
+
+    def follow(row: JobRow) -> None:
+        if row.kind == "check" and row.state == "running" and not opened:
+            opened.append(row.id)
+            page.open_job(row)
+            running()
+
+    window.jobs.changed.connect(follow)
+
+
 def since_process_start() -> float:
     """Seconds since this process was started by the operating system."""
     now = time.time()
@@ -135,6 +173,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--after", type=float, default=3, help="seconds to wait before the watch begins")
     parser.add_argument("--training", action="store_true", help="run a training in the queue meanwhile")
+    parser.add_argument("--check", action="store_true", help="run a robustness check in the queue meanwhile")
     parser.add_argument("--where", action="store_true", help="tell what the thread did in the largest gaps")
     parser.add_argument("files", nargs="*", type=Path)
     asked = parser.parse_args()
@@ -148,19 +187,26 @@ def main() -> None:
     if asked.training:
         window.painted.connect(lambda: train_meanwhile(window))
     shown: list[float] = []
+    still: list[str] = []
 
     def end() -> None:
         watch.stop()
+        still.extend(row.kind for row in window.jobs.rows if row.state == "running")
         window.cancel_and_close() if window.jobs.running else window.close()
 
     window.painted.connect(lambda: shown.append(since_process_start()))
-    window.painted.connect(lambda: QTimer.singleShot(round(1000 * asked.after), watch.start))
-    window.painted.connect(lambda: QTimer.singleShot(round(1000 * (asked.after + asked.seconds)), end))
+
+    def begin() -> None:
+        QTimer.singleShot(round(1000 * asked.after), watch.start)
+        QTimer.singleShot(round(1000 * (asked.after + asked.seconds)), end)
+
+    window.painted.connect((lambda: check_meanwhile(window, begin)) if asked.check else begin)
     window.show()
     application.exec()
     report: dict[str, object] = {
         "shown_s": round(shown[0], 3),
         **watch.figures(),
+        "still_running": still,
         "torch_loaded": "torch" in sys.modules,
     }
     if asked.where:

@@ -104,7 +104,7 @@ def _yaml(head: bytes) -> str:
     keys = {line.split(":")[0]: line.split(":", 1)[1].strip() for line in lines if ":" in line and line[:1].isalpha()}
     if "jobs" in keys:
         return "queue"
-    if "columns" in keys:
+    if "columns" in keys or "tables" in keys:
         return "deidentify"
     from guardapp.desktop.job_kinds import look
 

@@ -1,7 +1,8 @@
 """Checkpoints from people who may not be trusted: what a file really is, and its tensors without running what is in it.
 
 A pickle is a program. It is only ever read by torch's weights-only unpickler, which builds tensors and containers and
-refuses all else; only in a child process, which may be killed; and when it refuses, there is no second way in.
+refuses all else; only in a child process, which may be killed, and there in a thread that the kernel confines where it
+can; and when it refuses, there is no second way in.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from guardapp.errors import GuardError
 from guardapp.formats import pickle_names, safetensors
+from guardapp.formats.confined import confined
 from guardapp.formats.safetensors import Layout, TensorInfo
 
 if TYPE_CHECKING:
@@ -31,6 +34,10 @@ Kind = Literal["safetensors", "torch-zip", "torch-legacy", "torchscript", "other
 # a checkpoint may unfold to this many times its size: tied weights are stored once and loaded twice
 MAX_GROWTH = 8
 SMALL = 64 << 20
+
+LEAST_SECONDS = 120.0
+SLOWEST = 5e6
+"""Bytes a second, of a slow disk: what takes longer was made to hang."""
 
 _DISK_ERRORS = (errno.EIO, errno.ENOENT, errno.EACCES, errno.EPERM, errno.ESTALE)
 """Errors that speak of the disk; all others come of offsets that a damaged file makes up."""
@@ -225,10 +232,19 @@ def _unpickle(path: Path, kind: Kind, plain: Sequence[Any] = ()) -> Any:
         with warnings.catch_warnings(), limit, torch.serialization.safe_globals(list(plain)):
             warnings.simplefilter("ignore")
             # weights_only is said, not left to a default or to torch's environment variables
+            seconds = LEAST_SECONDS + nbytes / SLOWEST
             if mapped:
-                return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+                read = partial(torch.load, path, map_location="cpu", weights_only=True, mmap=True)
+                return confined(read, seconds)
             with path.open("rb") as file:
-                return torch.load(file, map_location="cpu", weights_only=True)
+                return confined(partial(torch.load, file, map_location="cpu", weights_only=True), seconds)
+    except TimeoutError as error:
+        raise GuardError(
+            what=f"{path.name} was refused",
+            why="loading it takes longer than any checkpoint of its size should",
+            next="Ask for a safetensors file of the same model.",
+            code="checkpoint.too-slow",
+        ) from error
     except OSError as error:
         if error.errno in _DISK_ERRORS:
             raise

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from guardapp.formats.filter_banks import Average, Modulus
+
 OCTAVES = 2
 """Scales of the wavelets: 1 and 2; averages are taken over about 4 pixels."""
 
@@ -26,6 +28,9 @@ REACH = 3.0
 
 STILL = 1e-5
 """Variance below which a group of features is taken for a plain surface."""
+
+AT_ONCE = 48
+"""Channels of pictures that a processor works on at a time: more fall out of its cache, fewer leave it idle."""
 
 
 class Scattering(nn.Module):
@@ -43,63 +48,43 @@ class Scattering(nn.Module):
 
     def __init__(self, shape: tuple[int, int, int], *, orientations: int = 8, group: int = 9) -> None:
         super().__init__()
-        slant = 4 / orientations
-        for octave in range(OCTAVES):
-            waves = [_morlet(octave, math.pi * turn / orientations, slant) for turn in range(orientations)]
-            parts = torch.stack([part for wave in waves for part in (wave.real, wave.imag)])
-            self.register_buffer(f"waves{octave}", parts[:, None].float(), persistent=False)
-        self.register_buffer("average", _gaussian(WIDTH * 2 ** (OCTAVES - 1)), persistent=False)
-        self.register_buffer("half_average", _gaussian(WIDTH * 2 ** (OCTAVES - 1) / 2), persistent=False)
+        channels, height, width = shape
+        self.fine = Modulus(wavelets(0, orientations), (height, width), 1)
+        self.coarse = Modulus(wavelets(1, orientations), (height, width), 2)
+        self.average = Average(_gaussian(WIDTH * 2 ** (OCTAVES - 1)), (height, width), 4)
+        self.half_average = Average(_gaussian(WIDTH * 2 ** (OCTAVES - 1) / 2), self.coarse.found, 2)
         self.orientations = orientations
-        self.maps = shape[0] * (1 + OCTAVES * orientations + orientations**2)
+        self.maps = channels * (1 + OCTAVES * orientations + orientations**2)
         self.groups = max(1, math.ceil(self.maps / group))
         while self.maps % self.groups:
             self.groups += 1
+        self.piece = max(1, AT_ONCE // channels)
         with torch.no_grad():
             self.size = int(self.forward(torch.zeros(1, *shape)).shape[1])
 
     def forward(self, x: Tensor) -> Tensor:
-        single = x.flatten(0, 1)[:, None]
-        fine = self._modulus(single, self.waves0, 1)
-        coarse = self._modulus(single, self.waves1, 2)
-        twice = self._modulus(fine.flatten(0, 1)[:, None], self.waves1, 2)
-        twice = twice.view(len(single), self.orientations**2, *twice.shape[2:])
-        found = torch.cat(
-            [
-                self._averaged(single, self.average, 4),
-                self._averaged(fine, self.average, 4),
-                self._averaged(coarse, self.half_average, 2),
-                self._averaged(twice, self.half_average, 2),
-            ],
-            1,
-        )
-        found = found.view(len(x), self.maps, *found.shape[2:])
+        if not len(x):
+            return x.new_zeros(0, self.size)
+        pieces = torch.split(x, self.piece) if x.device.type == "cpu" else (x,)
+        return torch.cat([self._features(piece) for piece in pieces])
+
+    def _features(self, x: Tensor) -> Tensor:
+        n, channels = x.shape[:2]
+        single = x.permute(2, 3, 1, 0).flatten(2).flatten(0, 1).contiguous()
+        fine, coarse = self.fine(single), self.coarse(single)
+        twice = self.half_average(self.coarse(fine.view(len(single), -1)))
+        twice = twice.view(len(twice), self.orientations, self.orientations, -1).transpose(1, 2)
+        averaged = [self.average(single), self.average(fine), self.half_average(coarse), twice]
+        found = torch.cat([each.reshape(len(twice), -1, channels, n) for each in averaged], 1)
+        found = found.permute(3, 2, 1, 0).reshape(n, self.maps, -1)
         normal = F.group_norm(found, self.groups, eps=STILL)
         return normal.flatten(1) / math.sqrt(math.prod(normal.shape[1:]))
 
-    def _modulus(self, x: Tensor, waves: Tensor | nn.Module, stride: int) -> Tensor:
-        """(n, 1, height, width) → (n, orientations, …): the size of each wavelet's complex response."""
-        assert isinstance(waves, Tensor)
-        response = F.conv2d(_padded(x, waves.shape[-1] // 2), waves, stride=stride)
-        pairs = response.view(len(x), self.orientations, 2, *response.shape[2:])
-        return (pairs.square().sum(2) + 1e-12).sqrt()
 
-    def _averaged(self, x: Tensor, kernel: Tensor | nn.Module, stride: int) -> Tensor:
-        """Every map by itself: averaged down its columns, then along its rows."""
-        assert isinstance(kernel, Tensor)
-        count, maps = x.shape[:2]
-        each = _padded(x.flatten(0, 1)[:, None], kernel.numel() // 2)
-        down = F.conv2d(each, kernel.view(1, 1, -1, 1), stride=(stride, 1))
-        along = F.conv2d(down, kernel.view(1, 1, 1, -1), stride=(1, stride))
-        return along.view(count, maps, *along.shape[2:])
-
-
-def _padded(x: Tensor, margin: int) -> Tensor:
-    """Mirrored at the border; a margin wider than the picture is made up with its border's pixels."""
-    mirrored = min(margin, min(x.shape[2:]) - 1)
-    x = F.pad(x, (mirrored,) * 4, mode="reflect")
-    rest = margin - mirrored
-    return F.pad(x, (rest,) * 4, mode="replicate") if rest else x
+def wavelets(octave: int, orientations: int) -> Tensor:
+    """(orientations, side, side) complex: Morlet wavelets over half a turn, from a wave along the rows on."""
+    angles = (math.pi * turn / orientations for turn in range(orientations))
+    return torch.stack([_morlet(octave, angle, 4 / orientations) for angle in angles])
 
 
 def _morlet(octave: int, angle: float, slant: float) -> Tensor:

@@ -20,13 +20,19 @@ def set_up_worker() -> None:
 
         psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
         return
-    import resource
-
     os.nice(NICE)
-    # a core dump would put keys and personal data on the disk
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    no_core_dumps()
     if sys.platform == "linux":
         _die_with_parent()
+
+
+def no_core_dumps() -> None:
+    """A core dump would put keys and personal data on the disk. For every process that may hold some."""
+    try:
+        import resource
+    except ImportError:  # Windows, which writes none by itself
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _die_with_parent() -> None:

@@ -23,9 +23,11 @@ KINDS = {
     "leak": "guardapp.robust.leakage.job",
     "seal": "guardapp.seal.job",
     "open": "guardapp.seal.open_job",
+    "recipients": "guardapp.seal.recipients_job",
     "verify": "guardapp.seal.verify_job",
     "bundle": "guardapp.seal.bundle_job",
     "scan": "guardapp.seal.scan_job",
+    "convert": "guardapp.seal.convert_job",
     "strip": "guardapp.seal.strip_job",
 }
 """Kind to the module that holds its Spec and its `run`; the module is imported when the kind is first used."""

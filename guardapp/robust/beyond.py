@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from guardapp.formats.datasets import read_cells
 from guardapp.progress import Progress
+from guardapp.robust.certify.twin import Twin, certify_twin
 from guardapp.robust.constrained import RowAttack, Table, attack_rows
 from guardapp.robust.constraints import Constraints
 from guardapp.robust.natural import (
@@ -20,6 +21,7 @@ from guardapp.robust.natural import (
     summary,
     turned_and_shifted,
 )
+from guardapp.robust.patches import Patched, Repainted, attack_squares
 from guardapp.robust.stress import Damage, right_share
 from guardapp.robust.subject import Subject
 from guardapp.robust.victim import Victim
@@ -29,13 +31,20 @@ if TYPE_CHECKING:
 
 
 class Beyond(NamedTuple):
-    """damage joins the check's other damage; rows: None where no constraints were asked for"""
+    """damage joins the check's other damage; rows: None where no constraints were asked for
+
+    twins: of the model under noise, what was proved; empty where none were asked for
+    patches: by side, empty where none were asked for; repainted: the pictures that they fooled
+    """
 
     damage: tuple[Damage, ...] = ()
     corruptions: tuple[Corrupted, ...] = ()
     summary: Summary | None = None
     parts: tuple[Part, ...] = ()
     rows: RowAttack | None = None
+    patches: tuple[Patched, ...] = ()
+    repainted: Repainted | None = None
+    twins: tuple[Twin, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The fields of report.json; damage stands with the check's other damage."""
@@ -52,14 +61,31 @@ class Beyond(NamedTuple):
                 for part in self.parts
             ],
             "constrained": None if self.rows is None else self.rows.as_json(),
+            "smoothed": [twin.as_json() for twin in self.twins],
+            "patches": [
+                {"side": one.side, "robust_accuracy": one.right.value, "pictures": one.right.total}
+                | {"low": one.right.low, "high": one.right.high}
+                for one in self.patches
+            ],
         }
 
 
 def go_beyond(spec: CheckSpec, subject: Subject, victim: Victim, progress: Progress) -> Beyond:
-    """Raises GuardError check.constraints."""
+    """Raises GuardError: check.constraints, check.patch."""
     if subject.data.kind == "image":
-        return _pictures(spec, subject, victim, progress) if spec.natural else Beyond()
-    return _rows(spec, subject, victim, progress)
+        found = _pictures(spec, subject, victim, progress) if spec.natural else Beyond()
+        found = _squares(found, spec, subject, victim, progress) if spec.patches else found
+    else:
+        found = _rows(spec, subject, victim, progress)
+    return found._replace(twins=_twins(spec, subject, victim, progress)) if spec.smoothing else found
+
+
+def _twins(spec: CheckSpec, subject: Subject, victim: Victim, progress: Progress) -> tuple[Twin, ...]:
+    found = []
+    for sigma in spec.smoothing:
+        with progress.stage("Proving the smoothed twin", total=1.0) as stage:
+            found.append(certify_twin(victim, subject.x, subject.y, sigma, spec.seed, stage.reach))
+    return tuple(found)
 
 
 def _pictures(spec: CheckSpec, subject: Subject, victim: Victim, progress: Progress) -> Beyond:
@@ -69,6 +95,13 @@ def _pictures(spec: CheckSpec, subject: Subject, victim: Victim, progress: Progr
     with progress.stage("Turning and shifting pictures", total=1.0) as stage:
         damage = turned_and_shifted(victim, x, y, stage.reach)
     return Beyond(tuple(damage), tuple(corruptions), summary(corruptions, right_share(victim, x, y)))
+
+
+def _squares(found: Beyond, spec: CheckSpec, subject: Subject, victim: Victim, progress: Progress) -> Beyond:
+    x, y = subject.x[:MOST], subject.y[:MOST]
+    with progress.stage("Repainting squares", total=1.0) as stage:
+        patches, repainted = attack_squares(victim, x, y, spec.patches, spec.seed, stage.reach)
+    return found._replace(patches=tuple(patches), repainted=repainted)
 
 
 def _rows(spec: CheckSpec, subject: Subject, victim: Victim, progress: Progress) -> Beyond:

@@ -23,6 +23,8 @@ from guardapp.robust.export import describe_adversarials, write_adversarials
 from guardapp.robust.findings import Findings
 from guardapp.robust.flags import Measured, judge
 from guardapp.robust.intervals import share
+from guardapp.robust.label_evaluator import LabelEvaluator, flags_of_labels
+from guardapp.robust.patches import write_patches
 from guardapp.robust.pictures import write_worst
 from guardapp.robust.report import write_report
 from guardapp.robust.resume import Kept, identity
@@ -57,7 +59,8 @@ def check(spec: CheckSpec, out: Path, progress: Progress) -> Findings:
             torch.set_num_threads(threads)
         else:
             threads = settle(victim, subject.x, subject.y)
-    evaluator = Evaluator(victim, subject.x, subject.y, spec.norm, mutable=subject.mutable, seed=spec.seed)
+    kind = LabelEvaluator if spec.budget == "labels" else Evaluator
+    evaluator = kind(victim, subject.x, subject.y, spec.norm, mutable=subject.mutable, seed=spec.seed)
     if not evaluator.clean.right:
         raise GuardError(
             "There is nothing to attack",
@@ -68,16 +71,21 @@ def check(spec: CheckSpec, out: Path, progress: Progress) -> Findings:
     progress.metric("robust_accuracy", 0.0, evaluator.clean.value)
     curve = attack(spec, evaluator, progress, kept, threads)
     with progress.stage("Looking for the smallest changes", total=1.0) as stage:
-        smallest = bisect(evaluator, spec.strengths, spec.refine, stage.reach)
+        # the bisection climbs along gradients, which a search by answers alone may not
+        rounds = 0 if spec.budget == "labels" else spec.refine
+        smallest = bisect(evaluator, spec.strengths, rounds, stage.reach)
     certified = prove(spec, subject, progress)
     damage = stress(spec, subject, victim, progress)
     beyond = go_beyond(spec, subject, victim, progress)
     damage += beyond.damage
     with progress.stage("Doubting the result"):
-        checks = check_itself(evaluator, spec.strengths)
+        by_labels = evaluator if isinstance(evaluator, LabelEvaluator) else None
+        checks = by_labels.doubts() if by_labels else check_itself(evaluator, spec.strengths)
         proved = sorted(certified.proved.items()) if certified is not None else []
         shares = [(strength, share(int(held.sum()), evaluator.clean.total)) for strength, held in proved]
         flags = judge(Measured(evaluator.clean, len(subject.data.classes), curve, checks, shares))
+        if by_labels:
+            flags = flags_of_labels(flags)
     with progress.stage("Writing the report"):
         index = subject.data.index.tolist()
         findings = Findings(
@@ -124,17 +132,19 @@ def stop_or_pause(progress: Progress) -> None:
 
 
 def attack(spec: CheckSpec, evaluator: Evaluator, progress: Progress, kept: Kept, threads: int) -> list[StrengthRecord]:
-    plan = passes(spec.budget, evaluator.clean_scores.shape[1])
+    plan = [] if spec.budget == "labels" else passes(spec.budget, evaluator.clean_scores.shape[1])
     curve = kept.restore(evaluator)
     for done in curve:
         progress.metric("robust_accuracy", done.strength, done.robust.value)
-        progress.metric("single_step_accuracy", done.strength, done.single_step.value)
+        if plan:
+            progress.metric("single_step_accuracy", done.strength, done.single_step.value)
     for strength in spec.strengths[len(curve) :]:
         with progress.stage(f"Attacking at {strength:g}", total=1.0) as stage:
             record = evaluator.attack(strength, plan, stage.reach)
             evaluator.sharpen(strength)
         progress.metric("robust_accuracy", strength, record.robust.value)
-        progress.metric("single_step_accuracy", strength, record.single_step.value)
+        if plan:
+            progress.metric("single_step_accuracy", strength, record.single_step.value)
         curve.append(record)
         kept.save(evaluator, curve, threads)
     return curve
@@ -208,6 +218,10 @@ def write(
         lines, rules = write_rows(findings.beyond.rows, out)
         progress.artifact("changed_rows", lines)
         progress.artifact("constraints", rules)
+    if findings.beyond.repainted is not None:
+        squares = out / "patches.npz"
+        write_patches(findings.beyond.repainted, subject.x, subject.y, subject.data.index.tolist(), squares)
+        progress.artifact("patches", squares)
     progress.artifact("report", out / "report.html")
     progress.artifact("figures", found)
     progress.artifact("adversarials", out / "adversarials.npz")

@@ -45,6 +45,11 @@ class Findings(NamedTuple):
         return share(int(self.certified.proved[strength].sum()), self.clean.total)
 
     @property
+    def stepped(self) -> bool:
+        """Whether one step along the gradient was tried beside the attacks."""
+        return self.facts.get("budget") != "labels"
+
+    @property
     def red(self) -> list[Flag]:
         return [flag for flag in self.flags if flag.level == "red"]
 
@@ -72,7 +77,7 @@ class Findings(NamedTuple):
             "unit": self.unit,
             "clean_accuracy": self.clean.value,
             "clean_interval": [self.clean.low, self.clean.high],
-            "curve": [_point(point, self.proved(point.strength)) for point in self.curve],
+            "curve": [_point(point, self.proved(point.strength), stepped=self.stepped) for point in self.curve],
             "certified_unavailable": None if self.certified is None else self.certified.unavailable or None,
             "smallest": _smallest(self.smallest),
             "damage": [
@@ -89,16 +94,19 @@ class Findings(NamedTuple):
         }
 
 
-def _point(point: StrengthRecord, proved: Share | None) -> dict[str, Any]:
-    """certified_accuracy is null where no bound is known, which is not the same as a bound of 0."""
+def _point(point: StrengthRecord, proved: Share | None, *, stepped: bool) -> dict[str, Any]:
+    """certified_accuracy is null where no bound is known, which is not the same as a bound of 0.
+
+    stepped: without it the single step was not tried and has no figure
+    """
     return {
         "strength": point.strength,
         "robust_accuracy": point.robust.value,
         "low": point.robust.low,
         "high": point.robust.high,
         "certified_accuracy": None if proved is None else proved.value,
-        "single_step_accuracy": point.single_step.value,
-        "single_step_interval": [point.single_step.low, point.single_step.high],
+        "single_step_accuracy": point.single_step.value if stepped else None,
+        "single_step_interval": [point.single_step.low, point.single_step.high] if stepped else None,
         "unconfirmed": point.unconfirmed,
         "passes": [attack._asdict() for attack in point.passes],
     }

@@ -56,7 +56,10 @@ class CheckSpec(Spec, kind="check"):
         description="Largest changes, in units of the data's range: for linf 0.1 is 10 % of the range of each value; "
         "for l0 a count of values or pixels.",
     )
-    budget: Literal["quick", "standard", "reference"] = Field("standard", description="How long the attacks search.")
+    budget: Literal["quick", "standard", "reference", "labels"] = Field(
+        "standard",
+        description="How long the attacks search; labels: by the model's answers alone, for models without scores.",
+    )
     certify: Literal["fast", "full", "off"] = Field(
         "fast", description="How closely to prove on how many examples no attack can succeed; full can take hours."
     )
@@ -71,6 +74,14 @@ class CheckSpec(Spec, kind="check"):
     )
     missing: list[float] = Field(
         [0.1, 0.3, 0.5], max_length=MOST, description="Shares of a table's columns that go missing."
+    )
+    patches: list[int] = Field(
+        [], max_length=MOST, description="Images: sides in pixels of one square that an attacker may repaint anywhere."
+    )
+    smoothing: list[float] = Field(
+        [],
+        max_length=MOST,
+        description="Standard deviations of the noise of smoothed twins that are certified beside the model.",
     )
     natural: bool = Field(
         True,
@@ -87,6 +98,12 @@ class CheckSpec(Spec, kind="check"):
             raise ValueError("constraints are for tables")
         return self
 
+    @model_validator(mode="after")
+    def _norm_of_labels(self) -> CheckSpec:
+        if self.budget == "labels" and self.norm not in ("linf", "l2"):
+            raise ValueError("attacks by answers alone are for linf and l2")
+        return self
+
     @field_validator("strengths")
     @classmethod
     def _rising(cls, values: list[float]) -> list[float]:
@@ -100,7 +117,20 @@ class CheckSpec(Spec, kind="check"):
             raise ValueError("strengths of l0 count what may change: give whole numbers")
         return self
 
-    @field_validator("noise")
+    @field_validator("patches")
+    @classmethod
+    def _sides(cls, values: list[int]) -> list[int]:
+        if not all(1 <= value <= 10_000 for value in values):
+            raise ValueError("squares have a side of at least 1 pixel")
+        return sorted(set(values))
+
+    @model_validator(mode="after")
+    def _squares_of_images(self) -> CheckSpec:
+        if self.patches and self.data.table is not None:
+            raise ValueError("squares to repaint are for images")
+        return self
+
+    @field_validator("noise", "smoothing")
     @classmethod
     def _noise(cls, values: list[float]) -> list[float]:
         if not all(0 < value <= 10 for value in values):

@@ -13,6 +13,12 @@ from guardapp.robust.flag import percent
 from guardapp.robust.intervals import Share
 from guardapp.robust.report_beyond import write_beyond
 
+_KNOWS = "The attacker knows the model. Nothing is said about training data, backdoors or other kinds of change."
+_ANSWERS_ALONE = (
+    "The attacker saw answers alone, no scores and no gradient; whoever has those may do far more harm. Nothing is "
+    "said about training data, backdoors or other kinds of change."
+)
+
 HARMLESS = 0.9
 """Where an attack leaves at least this share of the clean accuracy, the first sentence is not a warning."""
 
@@ -99,7 +105,7 @@ def _meaning(report: Report, findings: Findings) -> None:
             "Every mistake was measured again, with distance and range, in a fresh forward pass before it counted.",
             "An example that breaks at one strength counts as broken at every larger one.",
             "The intervals hold for examples drawn like these; other data may fare worse.",
-            "The attacker knows the model. Nothing is said about training data, backdoors or other kinds of change.",
+            _KNOWS if findings.stepped else _ANSWERS_ALONE,
             *findings.facts.get("notes", []),
         ]
     )
@@ -119,21 +125,22 @@ def _curve(report: Report, findings: Findings) -> None:
             band=([right.low for right in robust], [right.high for right in robust]),
         ),
         *_proved(findings, xs),
-        Curve("one gradient step", xs, [right.value for right in single]),
     ]
+    if findings.stepped:
+        curves.append(Curve("one gradient step", xs, [right.value for right in single]))
     if findings.smallest is not None and findings.smallest.steps:
         at = findings.smallest.steps
         found = findings.smallest.robust(at)
         curves.append(Curve("smallest change found", [0.0, *at], [clean.value, *(right.value for right in found)]))
     axis = f"strength of the attack, {norm_name(findings.norm)}"
     report.plot(Plot("Share of right answers", axis, "right answers", curves, y_range=(0.0, 1.0), percent=True))
-    rows = [["0", *_row(clean), percent(clean.value), percent(clean.value)]]
+    rows: list[list[str | Words]] = [["0", *_row(clean), percent(clean.value), percent(clean.value)]]
     for point in points:
         rows.append(
             [
                 f"{point.strength:g}",
                 *_row(point.robust),
-                percent(point.single_step.value),
+                percent(point.single_step.value) if findings.stepped else Words("not tried"),
                 _proved_cell(findings, point),
             ]
         )

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from guardapp.robust import losses
 from guardapp.robust.evaluator import Evaluator
+from guardapp.robust.hard_label import nearest_along_corners
 from guardapp.robust.pgd import auto_pgd
 from guardapp.robust.threat import Threat
 from guardapp.robust.victim import Victim
@@ -85,50 +86,11 @@ def among_random(victim: Victim, x: Tensor, y: Tensor, threat: Threat, generator
 
 @torch.no_grad()
 def walk(victim: Victim, x: Tensor, y: Tensor, others: Tensor, threat: Threat) -> Tensor:
-    """(n, *example): the nearest mistakes in the directions of a corner that answers alone can find, or x itself.
-
-    A direction is a sign for each feature. It begins towards an example of another class; then ever smaller blocks of
-    signs are turned round, and kept turned where the mistake comes nearer.
-    """
-    shape = (-1, *[1] * (x.dim() - 1))
-    answers = victim.scores(others).argmax(1)
-    features = x[0].numel()
-    signs = torch.ones((len(x), features), device=x.device)
-    for row in range(len(x)):
-        strange = (answers != y[row]).nonzero().squeeze(1)
-        if len(strange):
-            gap = (others[strange] - x[row]).flatten(1)
-            signs[row] = torch.where(gap[gap.norm(dim=1).argmin()] < 0, -1.0, 1.0)
-
-    def at(radius: Tensor, way: Tensor) -> Tensor:
-        return (x + radius.view(shape) * threat.direction(way.view_as(x))).clamp(0, 1)
-
-    def wrong(radius: Tensor, way: Tensor) -> Tensor:
-        return victim.scores(at(radius, way)).argmax(1) != y
-
-    farthest = 1.0 if threat.norm == "linf" else features**0.5
-    best = torch.full((len(x),), farthest, device=x.device)
-    reached = wrong(best, signs)
-    blocks, place = 1, 0
-    trial = signs
-    for _ in range(ROUNDS):
-        nearer = wrong(best * 0.999, trial)
-        if nearer.any():
-            low, high = torch.zeros_like(best), torch.where(nearer, best * 0.999, best)
-            for _ in range(5):
-                middle = (low + high) / 2
-                hit = wrong(middle, trial) & nearer
-                high, low = torch.where(hit, middle, high), torch.where(hit, low, middle)
-            best, reached = torch.where(nearer, high, best), reached | nearer
-            signs = torch.where(nearer[:, None], trial, signs)
-        if place == blocks:
-            blocks, place = min(blocks * 2, features), 0
-        edges = [round(features * part / blocks) for part in (place, place + 1)]
-        trial = signs.clone()
-        trial[:, edges[0] : edges[1]] *= -1
-        place += 1
-    found = at(best.clamp(max=threat.epsilon), signs)
-    return torch.where((reached & (best <= threat.epsilon)).view(shape), found, x)
+    """(n, *example): the nearest mistakes in the directions of a corner that answers alone can find, or x itself."""
+    found = nearest_along_corners(victim, x, y, others, threat, ROUNDS)
+    within = found.reached & (found.radius <= threat.epsilon)
+    point = found.at(found.radius.clamp(max=threat.epsilon))
+    return torch.where(within.view(-1, *[1] * (x.dim() - 1)), point, x)
 
 
 def through_a_copy(evaluator: Evaluator, x: Tensor, y: Tensor, threat: Threat, generator: torch.Generator) -> Tensor:

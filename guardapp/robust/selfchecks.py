@@ -59,10 +59,10 @@ def check_itself(evaluator: Evaluator, strengths: list[float]) -> SelfChecks:
     first, second = victim.all_scores(x), victim.all_scores(x)
     single = torch.cat([victim.all_scores(part) for part in torch.split(x[:20], 1)])
     right = (evaluator.broken_at > 0).nonzero().squeeze(1)[:SAMPLE]
-    changing = _differ(first, second, 1e-5)
+    changing = differ(first, second, 1e-5)
     return SelfChecks(
         changing=changing,
-        neighbours=_differ(first[:20], single, 1e-3),
+        neighbours=differ(first[:20], single, 1e-3),
         no_gradient=_without_gradient(evaluator, right) if len(right) else None,
         probabilities=is_probability(first),
         moved_at_zero=_moved_at_zero(evaluator, right) if len(right) else None,
@@ -70,7 +70,7 @@ def check_itself(evaluator: Evaluator, strengths: list[float]) -> SelfChecks:
         answers=_answers(evaluator),
         lost=_lost(evaluator, strengths),
         averaged=_averaged(evaluator, right[:50], strengths[-1]) if changing and len(right) else None,
-        not_held=_not_held(evaluator),
+        not_held=not_held(evaluator),
         model=inspect_model(
             victim,
             x,
@@ -89,7 +89,7 @@ def largest(norm: Norm, x: Tensor) -> float:
     return reach[norm]
 
 
-def _differ(one: Tensor, other: Tensor, tolerance: float) -> float:
+def differ(one: Tensor, other: Tensor, tolerance: float) -> float:
     """The share of examples whose scores differ by more than `tolerance` of the scores' spread."""
     spread = (one.amax() - one.amin()).clamp(min=1e-12)
     return float(((one - other).abs().amax(1) > tolerance * spread).double().mean())
@@ -133,7 +133,7 @@ def _averaged(evaluator: Evaluator, rows: Tensor, strength: float) -> float:
     return 1.0 - float(broken.double().mean())
 
 
-def _not_held(evaluator: Evaluator) -> float:
+def not_held(evaluator: Evaluator) -> float:
     """Distance, range and answer of what was stored, measured once more, without anything that the attacks knew."""
     rows = ((evaluator.broken_at > 0) & (evaluator.broken_at < UNBROKEN)).nonzero().squeeze(1)[: 2 * SAMPLE]
     if not len(rows):

@@ -24,6 +24,7 @@ from pydantic import ConfigDict, Field
 from guardapp.errors import GuardError, from_os_error
 from guardapp.progress import Progress
 from guardapp.seal import bill_of_materials, provenance
+from guardapp.seal.counted import counted
 from guardapp.seal.job_records import JobRecord
 from guardapp.seal.manifest import file_sha256
 from guardapp.seal.passport import Passport, Sealed, assemble
@@ -35,6 +36,10 @@ from guardapp.vault.keys import public_of_private
 
 NOT_CARRIED = ("report.html", "report.json")
 CERTIFICATE = "release.json"
+
+
+_SEALING = ("seal", "recipients")
+"""Kinds of jobs whose files a bundle carries."""
 
 
 class BundleSpec(Spec, kind="bundle"):
@@ -70,7 +75,7 @@ def run(spec: BundleSpec, out: Path, progress: Progress) -> BundleResult:
     (bundle / "jobs").mkdir(parents=True)
     copies = _write_records(records, bundle)
     sealed = [
-        entry for record in records if record.kind == "seal" for entry in _carry(record, records, bundle, progress)
+        entry for record in records if record.kind in _SEALING for entry in _carry(record, records, bundle, progress)
     ]
     passport = assemble(records, sealed, copies)
     _write_json(bundle / PASSPORT_NAME, passport.model_dump(mode="json"))
@@ -101,7 +106,7 @@ def run(spec: BundleSpec, out: Path, progress: Progress) -> BundleResult:
 def _headline(passport: Passport) -> str:
     count = len(passport.sealed)
     chain = "one chain" if passport.chained else "not one chain"
-    return f"{len(passport.jobs)} jobs · {count} sealed · {chain}"
+    return f"{counted(len(passport.jobs), 'job')} · {count} sealed · {chain}"
 
 
 def _refuse_same_names(records: Sequence[JobRecord]) -> None:
@@ -133,7 +138,10 @@ def _write_records(records: Sequence[JobRecord], bundle: Path) -> dict[str, str]
 def _carry(record: JobRecord, records: Sequence[JobRecord], bundle: Path, progress: Progress) -> list[Sealed]:
     """Copy what a sealing job made; the copy is hashed, not the original."""
     carried = []
-    names = [name for name in record.outputs if name not in NOT_CARRIED]
+    # a file that was made anew for others must not travel beside the new one
+    replaced = {entry["sha256"] for other in records if other.kind == "recipients" for entry in other.inputs}
+    outputs = {name: entry for name, entry in record.outputs.items() if name not in NOT_CARRIED}
+    names = [name for name, entry in outputs.items() if entry["sha256"] not in replaced]
     with progress.stage("Copying sealed files", total=float(len(names))) as stage:
         for name in names:
             target = _free_name(bundle, Path(name).name, record.name)

@@ -5,13 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from guardapp.reports import Figure, Report, Words
+from guardapp.seal.counted import counted
 from guardapp.seal.passport import Passport, Robustness, TrainingPrivacy
 
 KINDS = {
     "deid": "De-identify",
+    "tables": "De-identify",
     "train": "Private training",
     "check": "Robustness",
+    "leak": "Leakage",
+    "convert": "Convert",
+    "strip": "Strip",
+    "scan": "Scan",
     "seal": "Seal",
+    "recipients": "Recipients",
+    "open": "Open",
     "bundle": "Bundle",
     "verify": "Verify",
 }
@@ -19,7 +27,7 @@ KINDS = {
 
 def write_report(path: Path, passport: Passport, key: str, fingerprint: str) -> None:
     """Write report.html. Everything in it is in the passport, but for the signing key's name and fingerprint."""
-    report = Report("Model passport", f"{len(passport.jobs)} jobs, signed with the key “{key}”")
+    report = Report("Model passport", f"{counted(len(passport.jobs), 'job')}, signed with the key “{key}”")
     if passport.chained:
         report.verdict(
             "One unbroken chain",

@@ -11,11 +11,13 @@ from guardapp.errors import GuardError
 from guardapp.formats import checkpoints
 from guardapp.formats.safetensors import Layout
 from guardapp.progress import Progress
-from guardapp.seal.header import VERSION_LINE
-from guardapp.seal.reader import SealedFile, open_file, read_header
+from guardapp.seal.counted import counted
+from guardapp.seal.damage import DamageError
+from guardapp.seal.inspect import inspect_sealed
+from guardapp.seal.opening import format_of, verify_any
+from guardapp.seal.reader import SealedFile
 from guardapp.seal.recipients import Identity
-from guardapp.seal.sealed import verify_sealed
-from guardapp.seal.tensor_line import TensorLine
+from guardapp.seal.tensor_line import DamageLine, TensorLine
 from guardapp.seal.unwrap import recipient_kinds
 
 PIECE_BYTES: Final = 1 << 20
@@ -32,22 +34,24 @@ class Inside(NamedTuple):
     checks:     (name, ok or None, sentence) each
     recipients: sealed file to the kinds of key that open it
     damaged:    a sealed file is not whole, or a safetensors file is malformed
+    hits:       the tensors of sealed files that are not whole
     """
 
     checks: list[tuple[str, bool | None, str]]
     recipients: dict[str, str]
     tensors: list[TensorLine]
     damaged: bool
+    hits: list[DamageLine]
 
 
 def look_inside(path: Path, keys: Sequence[Identity], progress: Progress) -> Inside:
     """Look into a file, or into every file of a folder; links are not followed."""
-    finds = Inside([], {}, [], False)
+    finds = Inside([], {}, [], False, [])
     runs_code: list[str] = []
     safe, unseen = 0, 0
     for name, file in _files(path):
         try:
-            if _starts_with(file, VERSION_LINE + b"\n"):
+            if format_of(file) is not None:
                 opened = _look_into_sealed(name, file, keys, progress, finds)
                 safe, unseen = safe + (opened is True), unseen + (opened is None)
                 continue
@@ -60,8 +64,13 @@ def look_inside(path: Path, keys: Sequence[Identity], progress: Progress) -> Ins
         except GuardError as error:
             finds.checks.append(("Whole", False, str(error)))
             finds = finds._replace(damaged=True)
+            if isinstance(error, DamageError):
+                finds.hits.extend(
+                    DamageLine(file=name, tensor=hit.tensor, first_byte=hit.begin, last_byte=hit.end - 1)
+                    for hit in error.hits
+                )
     if finds.tensors:
-        parameters = f"{len(finds.tensors)} tensors, read from the header and hashed without loading them"
+        parameters = f"{counted(len(finds.tensors), 'tensor')}, read from the header and hashed without loading"
         finds.checks.append(("Tensors", True, parameters))
     if runs_code:
         finds.checks.append(("No code inside", False, f"{'; '.join(runs_code)}: loading it can run code"))
@@ -76,12 +85,10 @@ def _look_into_sealed(
     name: str, file: Path, keys: Sequence[Identity], progress: Progress, finds: Inside
 ) -> bool | None:
     """Whether it holds safetensors; None if no key opens it. Raises GuardError for a damaged one."""
-    descriptor = open_file(file)
-    with open(descriptor, "rb"):  # noqa: PTH123 - takes over the descriptor, and closes it
-        finds.recipients[name] = recipient_kinds(read_header(descriptor, name).stanzas)
+    finds.recipients[name] = recipient_kinds(inspect_sealed(file).recipients)
     try:
         with progress.stage("Checking sealed files", total=float(file.stat().st_size)) as stage:
-            opened = verify_sealed(file, keys, on_bytes=stage.advance)
+            opened = verify_any(file, keys, on_bytes=stage.advance)
     except GuardError as error:
         if error.code != "sealed.no-key":
             raise
@@ -90,7 +97,7 @@ def _look_into_sealed(
         )
         finds.checks.append(("Header", None, sentence))
         return None
-    sentence = f"{name} is authentic and whole: {opened.segments} segments, for {finds.recipients[name]}"
+    sentence = f"{name} is authentic and whole: {counted(opened.segments, 'segment')}, for {finds.recipients[name]}"
     finds.checks.append(("Header", True, sentence))
     if opened.content != "safetensors":
         return False
@@ -146,8 +153,3 @@ def _files(path: Path) -> list[tuple[str, Path]]:
         return [(path.name, path)]
     found = [file for file in path.rglob("*") if file.is_file() and not file.is_symlink()]
     return sorted((file.relative_to(path).as_posix(), file) for file in found)
-
-
-def _starts_with(file: Path, prefix: bytes) -> bool:
-    with file.open("rb") as source:
-        return source.read(len(prefix)) == prefix

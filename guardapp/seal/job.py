@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from guardapp.seal.plaintext import FilePlaintext, Plaintext
 from guardapp.seal.recipients import PassphraseRecipient, Recipient
 from guardapp.seal.sealed import Written, write_sealed
 from guardapp.spec import InputPath, KeyNeed, Result, Spec
+from guardapp.vault import keys
 from guardapp.vault.rules import RECOVERY_NEED
 
 SUFFIX = ".sealed"
@@ -42,6 +43,9 @@ def _beside_the_spec(text: str, info: ValidationInfo) -> str:
     return str(_beside(Path(text), info)) if _is_path(text) else text
 
 
+RecipientText = Annotated[str, AfterValidator(_beside_the_spec)]
+"""A recipient as a spec names one: `age1…`, PEM text, a key file relative to the spec, or a key in the vault."""
+
 SecretPath = Annotated[Path, AfterValidator(_beside)]
 """A file with a secret. Unlike an `InputPath` it leaves no hash in job.json, from which a secret could be guessed."""
 
@@ -50,7 +54,7 @@ class SealSpec(Spec, kind="seal"):
     """Encrypt a checkpoint, any file or a folder for its recipients."""
 
     input: InputPath = Field(description="What to protect, a file or a folder. It is read, never changed.")
-    recipients: list[Annotated[str, AfterValidator(_beside_the_spec)]] = Field(
+    recipients: list[RecipientText] = Field(
         default=[], description="Who may open it: age1… or age1pq1…, an RSA public key in PEM, or a key in the vault."
     )
     passphrase_file: SecretPath | None = Field(None, description="A file whose first line also opens it.")
@@ -70,12 +74,13 @@ class SealSpec(Spec, kind="seal"):
         return self
 
     def keys(self) -> list[KeyNeed]:
-        needs = [KeyNeed(text, "recipient") for text in self.recipients if _names_vault_key(text)]
+        needs = [KeyNeed(text, "recipient") for text in self.recipients if names_vault_key(text)]
         needs.append(KeyNeed(RECOVERY_NEED, "recipient"))
         return [*needs, KeyNeed(self.passphrase, "private")] if self.passphrase else needs
 
 
-def _names_vault_key(text: str) -> bool:
+def names_vault_key(text: str) -> bool:
+    """Whether a spec's recipient is a key in the vault, by its name."""
     return not key_texts.is_key_text(text) and not _is_path(text)
 
 
@@ -106,7 +111,10 @@ class SealResult(Result):
 
 def run(spec: SealSpec, out: Path, progress: Progress) -> SealResult:
     begun = time.monotonic()
-    recipients = _recipients(spec, progress)
+    recipients = gather_recipients(spec.recipients, spec.passphrase_file, spec.passphrase, progress)
+    recovery = progress.key(RECOVERY_NEED).decode()
+    if recovery:
+        recipients.append(key_texts.recipient(recovery))
     with _source(spec, progress) as source:
         target = out / sealed_name(spec.input, converted=source.converted, form=spec.format)
         written = _seal(source.plaintext, target, recipients, spec, progress)
@@ -207,20 +215,23 @@ def _tensors(source: Plaintext) -> int:
     return len(safetensors.read_layout(read, source.nbytes, "").tensors)
 
 
-def _recipients(spec: SealSpec, progress: Progress) -> list[Recipient]:
+def gather_recipients(
+    texts: Sequence[str], passphrase_file: Path | None, passphrase: str, progress: Progress
+) -> list[Recipient]:
+    """Everybody whom a spec names to seal for. GuardError: as `keys.recipient`; OSError of the files."""
     found: list[Recipient] = []
-    for text in spec.recipients:
+    for text in texts:
         if key_texts.is_key_text(text):
             found.append(key_texts.recipient(text))
         elif _is_path(text):
             path = Path(text)
             found += map(key_texts.recipient, key_texts.recipients_in(path.read_bytes(), path.name))
         else:
-            found.append(key_texts.recipient(progress.key(text).decode()))
-    if spec.passphrase_file is not None:
-        passphrase = key_texts.passphrase(spec.passphrase_file.read_bytes(), spec.passphrase_file.name)
-        found.append(PassphraseRecipient(passphrase))
-    if spec.passphrase:
-        found.append(PassphraseRecipient(progress.key(spec.passphrase).decode()))
-    recovery = progress.key(RECOVERY_NEED).decode()
-    return [*found, key_texts.recipient(recovery)] if recovery else found
+            # of a key that also opens the file, its private half was handed over
+            found.append(key_texts.recipient(keys.read(progress.key(text)).public))
+    if passphrase_file is not None:
+        words = key_texts.passphrase(passphrase_file.read_bytes(), passphrase_file.name)
+        found.append(PassphraseRecipient(words))
+    if passphrase:
+        found.append(PassphraseRecipient(progress.key(passphrase).decode()))
+    return found

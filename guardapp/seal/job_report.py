@@ -21,7 +21,7 @@ _AGE = "The input was encrypted as age v1 does, with ChaCha20-Poly1305 in chunks
 
 def write_seal_report(out: Path, spec: SealSpec, result: SealResult, kinds: Sequence[str]) -> None:
     """kinds: of the recipients' stanzas, in file order."""
-    _write_json(out, {**result.model_dump(exclude={"headline", "holds"}), "recipient_kinds": list(kinds)})
+    write_json(out, {**result.model_dump(exclude={"headline", "holds"}), "recipient_kinds": list(kinds)})
     report = Report("Sealed file", spec.input.name)
     report.verdict(
         "Only the recipients can open this file",
@@ -31,7 +31,7 @@ def write_seal_report(out: Path, spec: SealSpec, result: SealResult, kinds: Sequ
     report.figures(
         [
             Figure("Recipients", str(result.recipients), "each of them can open all of it", "neutral"),
-            _checked(result.verified),
+            checked_figure(result.verified),
         ]
     )
     report.section("What was done")
@@ -72,7 +72,7 @@ def write_seal_report(out: Path, spec: SealSpec, result: SealResult, kinds: Sequ
 
 
 def write_open_report(out: Path, spec: OpenSpec, result: OpenResult) -> None:
-    _write_json(out, result.model_dump(exclude={"headline", "holds"}))
+    write_json(out, result.model_dump(exclude={"headline", "holds"}))
     report = Report("Opened file", spec.input.name)
     report.verdict(
         "All of it is as it was sealed",
@@ -99,12 +99,14 @@ def write_open_report(out: Path, spec: OpenSpec, result: OpenResult) -> None:
     report.write(out / "report.html")
 
 
-def _checked(verified: bool) -> Figure:
+def checked_figure(verified: bool) -> Figure:
+    """Whether what was written was read back."""
     if verified:
         return Figure("Checked after writing", "yes", "all of it was decrypted and compared", "success")
     return Figure("Checked after writing", "no", "the check was switched off", "warning")
 
 
-def _write_json(out: Path, document: dict[str, object]) -> None:
+def write_json(out: Path, document: dict[str, object]) -> None:
+    """report.json in the job's folder."""
     text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
     (out / "report.json").write_text(text, encoding="utf-8", newline="\n")

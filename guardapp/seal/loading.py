@@ -10,11 +10,29 @@ from guardapp.seal.reader import SealedFile
 from guardapp.seal.recipients import Identity
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
-def load_state_dict(path: Path, keys: Sequence[Identity], *, names: Iterable[str] | None = None) -> dict[str, Tensor]:
-    """The tensors of a sealed checkpoint by name, on the CPU: all, or only `names`, each decrypted into its own memory.
+def load(
+    path: Path | str, keys: Sequence[Identity], map_location: torch.device | str | None = None
+) -> dict[str, Tensor]:
+    """What `torch.load(path, map_location)` gives for the plain checkpoint: its tensors by name. Nothing is unpickled.
+
+    map_location: the device that every tensor goes to as soon as it is decrypted; by default the CPU
+    GuardError: as `load_state_dict`
+    """
+    return load_state_dict(Path(path), keys, map_location=map_location)
+
+
+def load_state_dict(
+    path: Path,
+    keys: Sequence[Identity],
+    *,
+    names: Iterable[str] | None = None,
+    map_location: torch.device | str | None = None,
+) -> dict[str, Tensor]:
+    """The tensors of a sealed checkpoint by name: all, or only `names`, each decrypted into its own memory.
 
     model.load_state_dict(load_state_dict(Path("model.sealed"), keys))
 
@@ -22,4 +40,7 @@ def load_state_dict(path: Path, keys: Sequence[Identity], *, names: Iterable[str
     KeyError for a name that is not there.
     """
     with SealedFile(path, keys) as sealed:
-        return {name: sealed.torch(name) for name in (sealed.tensors() if names is None else names)}
+        wanted = sealed.tensors() if names is None else names
+        return {
+            name: sealed.torch(name) if map_location is None else sealed.torch(name).to(map_location) for name in wanted
+        }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field, field_validator
@@ -60,7 +61,9 @@ class OpenResult(Result):
 
 def run(spec: OpenSpec, out: Path, progress: Progress) -> OpenResult:
     begun = time.monotonic()
-    identities = _identities(spec, progress)
+    identities = gather_identities(
+        spec.private_keys, spec.identity_files, spec.passphrase_file, spec.passphrase, progress
+    )
     target = out / (spec.output_name or opened_name(spec.input))
     with progress.stage("Opening", spec.input.stat().st_size) as stage:
         if spec.unpack:
@@ -107,15 +110,21 @@ def _unpack(path: Path, folder: Path, keys: list[Identity], on_bytes: OnBytes) -
     return Opened("file", unpacked.nbytes, unpacked.files, None)
 
 
-def _identities(spec: OpenSpec, progress: Progress) -> list[Identity]:
+def gather_identities(
+    private_keys: Sequence[str],
+    files: Sequence[Path],
+    passphrase_file: Path | None,
+    passphrase: str,
+    progress: Progress,
+) -> list[Identity]:
+    """Every key that a spec names to open with. GuardError: as `keys.identities`; OSError of the files."""
     found: list[Identity] = []
-    for path in spec.identity_files:
+    for path in files:
         found += key_texts.identities(path.read_bytes(), path.name)
-    for name in spec.private_keys:
+    for name in private_keys:
         found += key_texts.identities(progress.key(name), name)
-    if spec.passphrase_file is not None:
-        passphrase = key_texts.passphrase(spec.passphrase_file.read_bytes(), spec.passphrase_file.name)
-        found.append(PassphraseIdentity(passphrase))
-    if spec.passphrase:
-        found.append(PassphraseIdentity(progress.key(spec.passphrase).decode()))
+    if passphrase_file is not None:
+        found.append(PassphraseIdentity(key_texts.passphrase(passphrase_file.read_bytes(), passphrase_file.name)))
+    if passphrase:
+        found.append(PassphraseIdentity(progress.key(passphrase).decode()))
     return found

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from guardapp.errors import GuardError
 from guardapp.seal.bill_of_materials import NAME as BILL_NAME
 from guardapp.seal.bill_of_materials import bill_of_materials
+from guardapp.seal.counted import counted
 from guardapp.seal.job_records import JobRecord
 from guardapp.seal.manifest import file_sha256
 from guardapp.seal.passport import JobEntry, Passport, Statements, statements
@@ -43,7 +44,8 @@ def check_passport(folder: Path) -> Agreement | None:
     wrong = next(_disagreements(folder, passport), None)
     if wrong is not None:
         return Agreement(False, wrong)
-    return Agreement(True, f"agrees with {len(passport.jobs)} job records and {len(passport.sealed)} sealed files")
+    jobs, sealed = counted(len(passport.jobs), "job record"), counted(len(passport.sealed), "sealed file")
+    return Agreement(True, f"agrees with {jobs} and {sealed}")
 
 
 def derived(folder: Path, passport: Passport) -> dict[str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -65,6 +65,7 @@ class SealedFile:
     with SealedFile(path, keys) as sealed:
         sealed.tensors()                    # names, dtypes and shapes
         sealed["layer.weight"]              # one of them, as a NumPy array
+        dict(sealed)                        # all of them
         sealed.read(0, 100)                 # any bytes of the plaintext
     """
 
@@ -188,6 +189,16 @@ class SealedFile:
     def tensors(self) -> dict[str, TensorInfo]:
         """Name to dtype, shape and place, in file order."""
         return {tensor.name: tensor for tensor in self.layout.tensors}
+
+    def keys(self) -> list[str]:
+        """Names of the tensors, in file order."""
+        return list(self.tensors())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.tensors()
 
     def raw(self, name: str) -> memoryview:
         """The bytes of a tensor, little-endian, row-major; KeyError if there is none of that name."""

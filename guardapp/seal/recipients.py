@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import unicodedata
+from collections.abc import Sequence
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
@@ -38,6 +39,8 @@ MAX_LOG2_KIB, MAX_PASSES, MAX_LANES = 21, 64, 16
 DEFAULT_LOG2_KIB, DEFAULT_PASSES, DEFAULT_LANES = 16, 3, 4
 # each try costs seconds and memory, and a person has one passphrase at hand
 MAX_PASSPHRASES = 8
+# KiB × passes of all passphrases of a file together: no more than the costliest single one
+MAX_WORK = MAX_PASSES << MAX_LOG2_KIB
 
 
 class Recipient(Protocol):
@@ -62,8 +65,25 @@ def check(stanzas: tuple[Stanza, ...]) -> None:
     for stanza in stanzas:
         if stanza.kind in _CHECKS:
             _CHECKS[stanza.kind](stanza)
-    if sum(stanza.kind == "argon2id" for stanza in stanzas) > MAX_PASSPHRASES:
+    costs = [_argon2id_costs(stanza) for stanza in stanzas if stanza.kind == "argon2id"]
+    if len(costs) > MAX_PASSPHRASES:
         raise ValueError(f"it has more than {MAX_PASSPHRASES} passphrases")
+    if sum(passes << log2_kib for log2_kib, passes, _ in costs) > MAX_WORK:
+        raise ValueError("its passphrases together would take more time than is allowed")
+
+
+def check_writable(stanzas: Sequence[Stanza]) -> None:
+    """GuardError sealed.too-many-passphrases where every reader would refuse a file with these stanzas."""
+    passphrases = [stanza for stanza in stanzas if stanza.kind == "argon2id"]
+    try:
+        check(tuple(passphrases))
+    except ValueError:
+        raise GuardError(
+            what="The file cannot be sealed with these passphrases",
+            why=f"at most {MAX_PASSPHRASES} are allowed, which together may cost no more than the costliest single one",
+            next="Remove a passphrase first, or seal for a key instead.",
+            code="sealed.too-many-passphrases",
+        ) from None
 
 
 def wrap_key(key: bytes, file_key: bytes) -> bytes:
@@ -229,7 +249,7 @@ def _check_argon2id(stanza: Stanza) -> None:
 
 
 class PassphraseRecipient:
-    """Whoever knows a passphrase. Costs may only be raised."""
+    """Whoever knows a passphrase. Costs may only be raised, up to what readers allow."""
 
     kind = "argon2id"
 
@@ -248,7 +268,11 @@ class PassphraseRecipient:
                 code="sealed.empty-passphrase",
             )
         self.passphrase = passphrase
-        self._costs = max(log2_kib, DEFAULT_LOG2_KIB), max(passes, DEFAULT_PASSES), max(lanes, DEFAULT_LANES)
+        self._costs = (
+            min(max(log2_kib, DEFAULT_LOG2_KIB), MAX_LOG2_KIB),
+            min(max(passes, DEFAULT_PASSES), MAX_PASSES),
+            min(max(lanes, DEFAULT_LANES), MAX_LANES),
+        )
 
     def wrap(self, file_key: bytes) -> Stanza:
         salt = os.urandom(16)

@@ -51,7 +51,7 @@ def write_report(path: Path, name: str, scanned: list[ScannedFile], result: Scan
     lines = [(file.path, Words(_WORD[file.verdict]), file.bytes) for file in scanned[:MOST_FILES]]
     report.table(["File", "Verdict", "Bytes"], lines, numeric=[2])
     if len(scanned) > MOST_FILES:
-        report.paragraph(f"{len(scanned) - MOST_FILES} more files stand in report.json.")
+        report.paragraph(f"All of the files stand in report.json; left out here: {len(scanned) - MOST_FILES}.")
     report.section("What this does not prove")
     report.bullets(
         [

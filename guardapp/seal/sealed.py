@@ -26,7 +26,7 @@ from guardapp.seal.payload import Buffers, Cipher, Geometry, in_batches
 from guardapp.seal.plaintext import FilePlaintext, Plaintext, content_of
 from guardapp.seal.positioned import Short, read_at, write_at
 from guardapp.seal.reader import SealedFile
-from guardapp.seal.recipients import Identity, Recipient
+from guardapp.seal.recipients import Identity, Recipient, check_writable
 
 __all__ = ["Opened", "SealedFile", "Written", "open_sealed", "open_to_file", "verify_sealed", "write_sealed"]
 
@@ -75,7 +75,8 @@ def write_sealed(
     flush:      do not return before the file is on the disk
     replace:    `target` may exist, and is replaced in one step
     on_bytes:   called with plaintext bytes sealed; on_checked: with plaintext bytes verified
-    GuardError: output.exists, input.changed, sealed.bad-recipient, sealed.too-many-recipients. OSError: disk full …
+    GuardError: output.exists, input.changed, sealed.bad-recipient, sealed.too-many-recipients,
+    sealed.too-many-passphrases. OSError: disk full …
     """
     if isinstance(source, Path):
         with FilePlaintext(source) as plaintext:
@@ -85,7 +86,9 @@ def write_sealed(
             )  # fmt: skip
     content = content or content_of(source)
     file_key = os.urandom(FILE_KEY_BYTES)
-    header = write(content, [recipient.wrap(file_key) for recipient in recipients], file_key)
+    stanzas = [recipient.wrap(file_key) for recipient in recipients]
+    check_writable(stanzas)
+    header = write(content, stanzas, file_key)
     with WholeFile(target, replace=replace) as file:
         geometry = Geometry(len(header), source.nbytes)
         cipher = _write_payload(source, file.fd, header, file_key, geometry, on_bytes)
@@ -233,17 +236,7 @@ def verify_sealed(
     sha256: the plaintext's, in hexadecimal, where it is known: then also sealed.other-content if it is another
     """
     with SealedFile(path, keys, check_end=False) as sealed:
-        failures: list[int] = []
-        digest = _InOrder()
-
-        def verify_batch(segments: range, buffers: Buffers) -> int:
-            _, length, failed = _open_batch(sealed.fd, sealed.cipher, sealed.geometry, segments, buffers)
-            failures.extend(failed)
-            digest.update(segments[0] // payload.BATCH, buffers.plain[:length])
-            return length
-
-        _every_batch(sealed, verify_batch, failures, on_bytes)
-        found = digest.hexdigest()
+        found = content_sha256(sealed, sealed.fd, sealed.geometry, on_bytes)
         if sha256 is not None and sha256.lower() != found:
             raise GuardError(
                 what=f"{path.name} is not the file it should be",
@@ -253,6 +246,24 @@ def verify_sealed(
                 answer="no",
             )
         return Opened(sealed.content, sealed.nbytes, sealed.segments, found)
+
+
+def content_sha256(sealed: SealedFile, fd: int, geometry: Geometry, on_bytes: OnBytes | None) -> str:
+    """SHA-256 of all that `sealed` holds, read from its payload at `geometry` in `fd`: its own file, or a copy of it.
+
+    GuardError: as `verify_sealed`
+    """
+    failures: list[int] = []
+    digest = _InOrder()
+
+    def read_batch(segments: range, buffers: Buffers) -> int:
+        _, length, failed = _open_batch(fd, sealed.cipher, geometry, segments, buffers)
+        failures.extend(failed)
+        digest.update(segments[0] // payload.BATCH, buffers.plain[:length])
+        return length
+
+    _every_batch(sealed, read_batch, failures, on_bytes)
+    return digest.hexdigest()
 
 
 def _every_batch(sealed: SealedFile, work: payload.Work, failures: list[int], on_bytes: OnBytes | None) -> None:

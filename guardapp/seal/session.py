@@ -5,6 +5,7 @@ it writes nothing.
 
     {"id": 1, "do": "look", "path": "…"}          {"id": 1, "result": {"kind": "torch-zip", "bytes": …, …}}
     {"id": 2, "do": "tensors", "path": "…"}       {"id": 2, "result": {"tensors": [[name, dtype, shape, bytes], …], …}}
+    {"id": 2, "do": "statistics", "path": "…", "name": "…"}   {"id": 2, "result": null or {"mean", "bins", …}}
     {"id": 3, "do": "recipients", "text": "age1…"}{"id": 3, "result": {"recipients": [{"text", "kind"}, …]}}
     {"id": 4, "do": "recipients", "path": "…"}    the same, from a key file
     {"id": 5, "do": "passport", "path": "…"}      {"id": 5, "result": null or {"jobs": […], "stated": […], …}}
@@ -18,9 +19,12 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from guardapp.errors import GuardError, from_os_error
+
+if TYPE_CHECKING:
+    from guardapp.formats.safetensors import Layout, TensorInfo
 
 Request = dict[str, Any]
 
@@ -127,6 +131,37 @@ def tensors(request: Request) -> dict[str, Any]:
     }
 
 
+def statistics(request: Request) -> dict[str, Any] | None:
+    """What the numbers of one tensor of a checkpoint are like, as `Statistics`; None for a type that is not read.
+
+    A pickle is loaded anew each time, so that its tensors are not kept. Raises GuardError as `tensors`.
+    """
+    from guardapp.formats import checkpoints
+    from guardapp.formats import tensor_statistics as numbers
+
+    path, name = Path(request["path"]), str(request["name"])
+    if checkpoints.sniff(path) == "safetensors":
+        wanted = _named(checkpoints.layout(path), name)
+        with path.open("rb") as file:
+
+            def read_into(view: memoryview, offset: int) -> None:
+                file.seek(offset)
+                if file.readinto(view) != len(view):
+                    raise checkpoints.damaged(path, "it became shorter while it was being read")
+
+            found = numbers.statistics(wanted, read_into)
+    else:
+        from guardapp.formats.safetensors_image import SafetensorsImage
+
+        image = SafetensorsImage(checkpoints.load(path).tensors)
+        found = numbers.statistics(_named(image.layout, name), image.read_into)
+    return None if found is None else found._asdict()
+
+
+def _named(layout: Layout, name: str) -> TensorInfo:
+    return next(tensor for tensor in layout.tensors if tensor.name == name)
+
+
 def recipients(request: Request) -> dict[str, Any]:
     """The public keys in a text or a key file, each checked. Raises GuardError as `keys.recipient`."""
     from guardapp.seal import keys
@@ -168,6 +203,7 @@ def passport(request: Request) -> dict[str, Any] | None:
 ACTIONS: Mapping[str, Callable[[Request], Any]] = {
     "look": look,
     "tensors": tensors,
+    "statistics": statistics,
     "recipients": recipients,
     "passport": passport,
 }
@@ -196,11 +232,14 @@ def answer(line: str) -> dict[str, Any]:
 def serve(lines: IO[str], output: IO[str]) -> None:
     """Answer every line until the input ends or nobody reads any more."""
     for line in lines:
+        found = answer(line)
         try:
-            output.write(json.dumps(answer(line), ensure_ascii=False) + "\n")
+            output.write(json.dumps(found, ensure_ascii=False) + "\n")
             output.flush()
         except BrokenPipeError:
             return
+        if found.get("error", {}).get("code") == "checkpoint.too-slow":
+            return  # what still tries to load it ends with this process; the next request starts another
 
 
 _BAD_REQUEST = GuardError("The request cannot be answered", "it is not known", "Ask again.", "session.bad-request")

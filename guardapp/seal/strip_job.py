@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, Field, field_validator
 
 from guardapp.progress import Progress
+from guardapp.seal.counted import counted
 from guardapp.seal.masking import Cost, Rounding
 from guardapp.seal.strip_parts import Format, Leaf
 from guardapp.seal.strip_words import KIND_WORDS, Kind
@@ -154,8 +155,8 @@ def stripped_name(path: Path, form: Format) -> str:
 def headline(removed: int, tensors: int) -> str:
     """What was done in a few words."""
     if not removed:
-        return f"Nothing to take out beside the {tensors} tensors of the model"
-    return f"{removed} things taken out, {tensors} tensors kept"
+        return f"Nothing to take out beside {counted(tensors, 'tensor')} of the model"
+    return f"{counted(removed, 'thing')} taken out, {counted(tensors, 'tensor')} kept"
 
 
 def grouped(leaves: Iterable[Leaf]) -> list[Removed]:

@@ -48,7 +48,7 @@ def write_report(
     ]
     report.table(["Tensor", "Shape", "Type before", "Type after", "Bytes"], lines, numeric=[4])
     if len(kept) > MOST_LINES:
-        report.paragraph(f"{len(kept) - MOST_LINES} more tensors stand in report.json.")
+        report.paragraph(f"All of the tensors stand in report.json; left out here: {len(kept) - MOST_LINES}.")
     report.section("What this does not do")
     report.bullets(
         [

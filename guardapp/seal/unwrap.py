@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from guardapp.errors import GuardError
 from guardapp.seal.header import FILE_KEY_BYTES, Header
@@ -44,9 +44,9 @@ def find_file_key(header: Header, keys: Sequence[Identity], name: str) -> bytes:
     raise no_key(header.stanzas, keys, name)
 
 
-def recipient_kinds(stanzas: Sequence[Stanza]) -> str:
-    """For whom the file is, by kind: "any of 2 age keys (X25519) as well as a passphrase"."""
-    counts = Counter(stanza.kind if stanza.kind in KINDS else "" for stanza in stanzas)
+def recipient_kinds(kinds: Iterable[str]) -> str:
+    """For whom the file is, by the stanzas' kinds: "any of 2 age keys (X25519) as well as a passphrase"."""
+    counts = Counter(kind if kind in KINDS else "" for kind in kinds)
     return " as well as ".join(_some(kind, count) for kind, count in counts.items()) or "nobody"
 
 
@@ -60,7 +60,7 @@ def no_key(stanzas: Sequence[Stanza], keys: Sequence[Identity], name: str) -> Gu
     """For a file that none of the keys that may open it opens."""
     return GuardError(
         what=f"{name} cannot be opened with the keys at hand",
-        why=f"it is sealed for {recipient_kinds(stanzas)}, and {_tried(keys)}",
+        why=f"it is sealed for {recipient_kinds(stanza.kind for stanza in stanzas)}, and {_tried(keys)}",
         next="Give the private key or the passphrase that belongs to it, or unlock the vault that holds the key.",
         code="sealed.no-key",
     )

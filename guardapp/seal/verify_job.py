@@ -17,7 +17,7 @@ from guardapp.errors import GuardError
 from guardapp.progress import Progress
 from guardapp.seal.certificates import read_certificates
 from guardapp.seal.signing import SIGNATURE_NAME, Verdict, verify
-from guardapp.seal.tensor_line import TensorLine
+from guardapp.seal.tensor_line import DamageLine, TensorLine
 from guardapp.spec import InputPath, KeyNeed, Result, Spec
 from guardapp.vault import keys as kinds
 from guardapp.vault.store import Vault
@@ -79,6 +79,7 @@ class VerifyResult(Result):
     uncovered: list[str] = Field([], description="Paths that the signer chose to leave out.")
     recipients: dict[str, str] = {}
     tensors: list[TensorLine] = []
+    damage: list[DamageLine] = Field([], description="What of sealed files that are not whole was hit.")
 
 
 def spec_for(
@@ -152,6 +153,7 @@ def examine(spec: VerifySpec, progress: Progress) -> VerifyResult:
         uncovered=list(verdict.uncovered),
         recipients=inside.recipients,
         tensors=inside.tensors,
+        damage=inside.hits,
     )
 
 

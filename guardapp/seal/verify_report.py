@@ -22,6 +22,9 @@ _LEVEL: Final[dict[str, Literal["success", "warning", "danger"]]] = {
     "changed": "danger",
     "not-signed": "warning",
 }
+MOST_LINES: Final = 1000
+"""Tensors that the page of the report lists."""
+
 _MARK: Final = {True: "passed", False: "failed", None: "not known"}
 
 
@@ -44,6 +47,17 @@ def write_report(path: Path, name: str, result: VerifyResult) -> None:
         if files:
             report.section(title)
             report.table(["File"], [(file,) for file in files])
+    if result.damage:
+        report.section("What was hit")
+        hits = [
+            (line.file, line.tensor or Words("the list of tensors itself"), f"{line.first_byte}–{line.last_byte}")
+            for line in result.damage[:MOST_LINES]
+        ]
+        report.table(["File", "Tensor", "Damaged bytes"], hits)
+        if len(result.damage) > MOST_LINES:
+            report.paragraph(
+                f"All of the tensors stand in report.json; left out here: {len(result.damage) - MOST_LINES}."
+            )
     if result.tensors:
         report.section("Tensors")
         lines = [

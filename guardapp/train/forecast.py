@@ -92,16 +92,24 @@ def _predict(request: Mapping[str, Any]) -> dict[str, Any]:
     from guardapp.formats.models import check_shape
     from guardapp.train.plan import Privacy
     from guardapp.train.predict import predict
+    from guardapp.train.start import Start
 
+    privacy = request["privacy"]
+    recipe = request.get("recipe", "auto")
+    if request.get("start") is not None:
+        card = Start.model_validate(request["start"]).fitting(recipe, request["kind"], tuple(request["shape"]))
+        recipe = card.architecture
     found = predict(
-        Privacy.model_validate(request["privacy"]),
-        request.get("recipe", "auto"),
+        Privacy.model_validate(privacy) if privacy is not None else None,
+        recipe,
         request["kind"],
         test_fraction=float(request["test_fraction"]),
         classes=int(request["classes"]),
         batch=request.get("batch"),
         steps=request.get("steps"),
         clip=request.get("clip"),
+        max_examples=request.get("max_examples"),
+        clipped=privacy is None and bool(request.get("clipped")),
     )
     check_shape(found["architecture"], tuple(request["shape"]))
     return dict(found)

@@ -221,7 +221,7 @@ def _tell(plan: Plan, progress: Progress) -> None:
         steps_per_epoch=plan.steps_per_epoch,
         epochs=plan.steps / plan.steps_per_epoch,
         batch=plan.batch,
-        clip=plan.clip,
+        clip=plan.clip if plan.private or plan.clipped else None,
         sample_rate=plan.rate,
         noise_multiplier=plan.noise,
         delta=plan.delta,

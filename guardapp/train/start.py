@@ -45,18 +45,7 @@ class Start(Part):
 
         options: whether options of an architecture were chosen, which here are the model's own
         """
-        card = read_card(self.weights.parent / CARD)
-        if recipe not in ("auto", card.architecture) or options:
-            raise _refusal(
-                f"the model is of the architecture {card.architecture}, with its own options",
-                "Leave recipe and options out.",
-            )
-        if card.input != data.kind or tuple(card.input_shape) != data.input_shape:
-            raise _refusal(
-                f"the model takes examples of the shape {list(card.input_shape)}, and these are "
-                f"{list(data.input_shape)}",
-                "Choose data like those that the model was trained on.",
-            )
+        card = self.fitting(recipe, data.kind, data.input_shape, options=options)
         if data.schema is not None and card.encoding is not None and label is not None:
             known, here = (
                 {name: column for name, column in schema.columns.items() if name != label}
@@ -67,6 +56,26 @@ class Start(Part):
                     "the schema declares other columns than the model was trained with",
                     "Use the columns of the schema that the model was trained with.",
                 )
+        return card
+
+    def fitting(self, recipe: str, kind: str, shape: tuple[int, ...], *, options: bool = False) -> ModelCard:
+        """The model's card. Raises GuardError `train.start` unless it takes examples of this kind and shape."""
+        card = read_card(self.weights.parent / CARD)
+        if card.architecture == "foreign":
+            raise _refusal(
+                "it is a model of another program, whose layers are not known",
+                "Choose a model that was trained with this program.",
+            )
+        if recipe not in ("auto", card.architecture) or options:
+            raise _refusal(
+                f"the model is of the architecture {card.architecture}, with its own options",
+                "Leave recipe and options out.",
+            )
+        if card.input != kind or tuple(card.input_shape) != shape:
+            raise _refusal(
+                f"the model takes examples of the shape {list(card.input_shape)}, and these are {list(shape)}",
+                "Choose data like those that the model was trained on.",
+            )
         return card
 
 

@@ -13,7 +13,7 @@ def key_provider(vault: Vault) -> Callable[[KeyNeed], bytes]:
     """A function from a spec's need to key material.
 
     recipient, public: `age1…` or PEM, as text; for RECOVERY_NEED the recovery key, or nothing where none is required
-    signing, private:  `AGE-SECRET-KEY-1…` or PEM (PKCS #8), as text
+    signing, private, own: `AGE-SECRET-KEY-1…` or PEM (PKCS #8), as text
     pseudonym:         32 bytes, made on first use
 
     It raises GuardError `vault.locked`, `vault.no-key`, `vault.only-public`, `vault.wrong-type`, `vault.expired`,
@@ -25,7 +25,7 @@ def key_provider(vault: Vault) -> Callable[[KeyNeed], bytes]:
             return recovery_recipient(vault).encode()
         if need.use == "pseudonym":
             return vault.pseudonym_key(need.name)
-        if need.use in ("recipient", "signing"):
+        if need.use in ("recipient", "own", "signing"):
             check_not_expired(vault, need.name)
         if need.use in ("recipient", "public"):
             return vault.public(need.name).encode()

@@ -1,7 +1,8 @@
 """Leakage on MNIST at full size: `python tests/bench/leakage_proofs.py ../shared/data/mnist-train` prints each proof.
 
-An MLP that learnt 2,000 digits by heart, with 16 references; the same with random labels; an untrained one; and a
-model trained privately at ε = 1. Every figure comes with its CPU time.
+An MLP that learnt 2,000 digits by heart, with 16 references, then with 4 that saw none of its digits and with a
+regression, both taught by 2,000 further digits; the same with random labels; an untrained one; and a model trained
+privately at ε = 1. Every figure comes with its CPU time.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ def digits(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     return read_idx(pixels), read_idx(labels)
 
 
-def leak(folder: Path, name: str, **fields: object) -> None:
-    out = folder / f"out {name}"
+def leak(folder: Path, name: str, others: str = "out.npz", **fields: object) -> None:
+    out = folder / f"out {name} {fields.get('compare', '')}"
     out.mkdir()
-    sides = {"members": {"images": folder / "in.npz"}, "non_members": {"images": folder / "out.npz"}}
+    sides = {"members": {"images": folder / "in.npz"}, "non_members": {"images": folder / others}}
     begun = time.process_time()
     run(LeakSpec.model_validate({"model": {"job": folder / name}, **sides, **fields}), out, Progress())
     report = json.loads((out / "report.json").read_text())
@@ -75,6 +76,10 @@ def main(source: Path) -> None:
         leak(folder, "untrained")
         fitted(folder, "overfitted", images[inside], labels[inside], FIT["epochs"])  # type: ignore[arg-type]
         leak(folder, "overfitted", references=16, fit=FIT)
+        more = np.random.default_rng(0).permutation(len(images))[COUNT : 3 * COUNT]
+        np.savez(folder / "more.npz", images=images[more], labels=labels[more])
+        leak(folder, "overfitted", "more.npz", compare="offline", references=4, fit=FIT)
+        leak(folder, "overfitted", "more.npz", compare="quantile")
         classes = [str(number) for number in range(10)]
         data = {"images": folder / "in.npz", "test_fraction": 0.0, "classes": classes}
         private = {

@@ -42,7 +42,7 @@ ZOO = [
     Entry("table MLP, 2 classes", "table", "mlp", "standard", "linf", (0.02, 0.05)),
     Entry("table MLP, 2 classes, adversarial", "table", "mlp", "adversarial", "linf", (0.02, 0.05), 0.04),
     Entry("colour CNN, 3 classes", "colour", "cnn", "standard", "linf", (0.01, 0.02)),
-    Entry("colour residual, 3 classes, adversarial", "colour", "residual", "adversarial", "linf", (0.03, 0.06), 0.05),
+    Entry("colour residual, 3 classes, adversarial", "colour", "residual", "adversarial", "linf", (0.01, 0.02), 0.02),
     Entry("digits transformer", "digits", "transformer", "standard", "linf", (0.03, 0.06)),
     Entry("digits CNN, L2", "digits", "cnn", "adversarial", "l2", (0.4, 0.8), 0.08),
     Entry("digits CNN, L1", "digits", "cnn", "adversarial", "l1", (1.5, 3.0), 0.08),

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import random
+import shutil
+import sqlite3
 import subprocess
 import sys
+import zipfile
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +25,8 @@ from guardapp.deid import certificate
 from guardapp.deid.job import DeidSpec, run
 from guardapp.deid.verify import holds, verify_release
 from guardapp.errors import GuardError
+from guardapp.formats.table_writing import format_of
+from guardapp.formats.tables import open_table, write_table
 from guardapp.progress import Progress
 from guardapp.resource_files import resource
 from guardapp.vault import keys
@@ -68,8 +76,6 @@ def test_a_hundred_tamperings_are_all_noticed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_the_program_notices_them_too(signed_release: tuple[Path, Path], seed: int) -> None:
-    import random
-
     folder, key = signed_release
     tampering.tamper(folder, random.Random(seed))
     try:
@@ -135,6 +141,137 @@ def test_a_parquet_release_verifies_without_the_program(tmp_path: Path) -> None:
     assert [(entry["column"], entry["distance"]) for entry in stated] == [("grade", "ordered")]
     status, told = tampering.ask(tampering.verifier(), str(folder), "--allow-unsigned")
     assert status == 0, told
+
+
+Releases = Callable[[str], tuple[Path, Path]]
+_MADE: dict[str, Path] = {}
+
+
+@pytest.fixture
+def release_as(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Releases:
+    """A signed release of ages, grades and towns in a format, with a missing cell and marks that XML cannot hold."""
+
+    def make_it(form: str) -> tuple[Path, Path]:
+        if form not in _MADE:
+            _MADE[form] = _release_of_towns(form, tmp_path_factory.mktemp("towns"))
+        shutil.copytree(_MADE[form], tmp_path, dirs_exist_ok=True)
+        return tmp_path / "unsigned", tmp_path / "signer.pem"
+
+    return make_it
+
+
+def _release_of_towns(form: str, place: Path) -> Path:
+    batch = pa.record_batch(
+        {
+            "age": [30, 31, None, None] * 5,
+            "grade": [1.5, 2.0, 3.0, 4.0, 5.0] * 4,
+            "<town> _x0041_": ["Ulm", "København & Co", "a b", "_x0042_", "成都"] * 3
+            + ["a\x0bb", "Ulm", "成", "'", ""],
+        }
+    )
+    source = place / f"towns.{form}"
+    write_table(source, [batch], schema=batch.schema, format=format_of(source))
+    columns = {"age": {"role": "quasi"}, "grade": {"role": "sensitive"}, "<town> _x0041_": {"role": "sensitive"}}
+    models = [{"name": "k-anonymity", "k": 5}, {"name": "distinct-l-diversity", "l": 2, "column": "grade"}]
+    material = keys.make("signing")
+    (place / "signer.pem").write_text(material.public)
+    make(source, {"columns": columns, "models": models}, place, sign="signer", key=material.private)
+    return place
+
+
+FORMS = ["csv", "csv.gz", "jsonl", "jsonl.gz", "sqlite", "xlsx", "parquet"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_release_in_every_format_verifies_without_the_program(release_as: Releases, form: str) -> None:
+    folder, key = release_as(form)
+    status, told = tampering.ask(tampering.verifier(), str(folder), "--key", str(key))
+    assert status == 0, told
+    assert "20 rows in" in told
+    assert "l of grade" in told
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_signer_who_lies_is_found_out_in_every_format(release_as: Releases, tmp_path: Path, form: str) -> None:
+    """Hash and signature fit, but the table was written with one row of an age of its own."""
+    folder, _ = release_as(form)
+    name = certificate.read(folder)["output"]["name"]
+    batch = next(open_table(folder / name).batches())
+    ages = [*batch.column(0).to_pylist()[:-1], "99"]
+    (folder / name).unlink()
+    batch = batch.set_column(0, "age", pa.array([None if age is None else str(age) for age in ages]))
+    write_table(folder / name, [batch], schema=batch.schema, format=format_of(folder / name))
+    status, told = resigned(folder, tmp_path)
+    assert (status, "k is 1, the certificate says" in told) == (1, True), told
+
+
+def resigned(folder: Path, place: Path) -> tuple[int, str]:
+    """What the verifier says once the hash of the table was mended and another key, which it is given, has signed."""
+    document = {name: value for name, value in certificate.read(folder).items() if name != "signature"}
+    document["output"]["sha256"] = certificate.file_sha256(folder / document["output"]["name"])
+    material = keys.make("signing")
+    certificate.write(certificate.signed(document, material.private, "liar"), folder)
+    (place / "liar.pem").write_text(material.public)
+    answer: tuple[int, str] = tampering.ask(tampering.verifier(), str(folder), "--key", str(place / "liar.pem"))
+    return answer
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_any_changed_byte_of_any_format_is_noticed(release_as: Releases, form: str) -> None:
+    folder, key = release_as(form)
+    path = folder / certificate.read(folder)["output"]["name"]
+    good, chance, main = path.read_bytes(), random.Random(form), tampering.verifier()
+    for _ in range(15):
+        at = chance.randrange(len(good))
+        path.write_bytes(good[:at] + bytes([good[at] ^ 1 << chance.randrange(8)]) + good[at + 1 :])
+        assert tampering.ask(main, str(folder), "--key", str(key))[0] == 1
+    path.write_bytes(good)
+    assert tampering.ask(main, str(folder), "--key", str(key))[0] == 0
+
+
+def test_changes_that_wait_beside_a_database_are_noticed(release_as: Releases) -> None:
+    """Other programs would read the log of changes, and see other rows than those that were signed."""
+    folder, key = release_as("sqlite")
+    path = folder / certificate.read(folder)["output"]["name"]
+    path.with_name(path.name + "-wal").write_bytes(b"x")
+    status, told = tampering.ask(tampering.verifier(), str(folder), "--key", str(key))
+    assert (status, "log of changes" in told) == (1, True)
+
+
+@pytest.mark.parametrize("trick", ["second sheet", "places", "shared", "two values", "row"])
+def test_a_workbook_that_shows_other_cells_than_were_counted_is_refused(
+    release_as: Releases, tmp_path: Path, trick: str
+) -> None:
+    folder, _ = release_as("xlsx")
+    path = folder / certificate.read(folder)["output"]["name"]
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    if trick == "second sheet":
+        parts["xl/worksheets/sheet2.xml"] = parts[sheet]
+    elif trick == "places":
+        parts[sheet] = parts[sheet].replace(b"<c><v>", b'<c r="B2"><v>', 1)
+    elif trick == "shared":
+        parts[sheet] = parts[sheet].replace(b"<c><v>", b'<c t="s"><v>', 1)
+    elif trick == "two values":
+        parts[sheet] = parts[sheet].replace(b"</v></c>", b"</v><v>7</v></c>", 1)
+    else:
+        parts[sheet] = parts[sheet].replace(b"<row>", b'<row r="2">')
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    status, told = resigned(folder, tmp_path)
+    assert (status, told.startswith("signed"), "NO: the" in told) == (1, True, True), told
+
+
+def test_a_database_with_a_view_beside_its_table_is_refused(release_as: Releases, tmp_path: Path) -> None:
+    folder, _ = release_as("sqlite")
+    path = folder / certificate.read(folder)["output"]["name"]
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE VIEW other AS SELECT 1")
+        database.commit()
+    status, told = resigned(folder, tmp_path)
+    assert (status, "something else than one table" in told) == (1, True), told
 
 
 def test_no_secret_and_no_place_stands_in_a_certificate(signed_release: tuple[Path, Path], tmp_path: Path) -> None:

@@ -88,6 +88,23 @@ def test_a_long_table_is_split_where_mondrian_would_cut_it(seed: int, k: int, we
         assert found.high[:, number].tolist() == [column[inside].max() for column in columns]
 
 
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 9999), st.integers(1, 9), st.sampled_from([7, 40, 1 << 17]))
+def test_rows_of_no_weight_widen_boxes_and_fill_none(seed: int, k: int, most: int) -> None:
+    luck = np.random.default_rng(seed)
+    columns = [luck.integers(0, 12, 150) for _ in axes()]
+    weights = luck.integers(0, 3, 150)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mondrian, "TOGETHER", most)
+        found = mondrian.partition(columns, axes(), weights, k)
+    assert len(found.weight) > 1
+    for number in range(len(found.weight)):
+        inside = found.box == number
+        assert found.weight[number] == weights[inside].sum() >= k
+        assert found.low[:, number].tolist() == [column[inside].min() for column in columns]
+        assert found.high[:, number].tolist() == [column[inside].max() for column in columns]
+
+
 @pytest.mark.parametrize("radix", [5, 1000, 1 << 50])
 def test_equal_keys_are_united(radix: int) -> None:
     luck = np.random.default_rng(radix)

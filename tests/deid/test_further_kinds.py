@@ -107,6 +107,11 @@ def test_columns_are_found_and_clean_ones_are_not(tmp_path: Path) -> None:
         ("our VAT is DE136695976.", "eu_vat", "DE136695976"),
         ("my card is 503802053770", "payment_card", "503802053770"),
         ("781 1704 office", "phone", "781 1704"),
+        ("tel: 84 23 30", "phone", "84 23 30"),
+        ("My new number is 98 76 54 32, bye", "phone", "98 76 54 32"),
+        ("Nobody answered when I tried 12 345 678 today", "phone", "12 345 678"),
+        ("拨打 400-810-8888 转人工", "phone", "400-810-8888"),
+        ("手机１３８１２３４５６７８，谢谢", "cn_mobile", "１３８１２３４５６７８"),
     ],
 )
 def test_they_are_found_inside_text(text: str, kind: str, value: str) -> None:
@@ -115,7 +120,20 @@ def test_they_are_found_inside_text(text: str, kind: str, value: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["order 503802053771 of today", "at 12:30:45 and 13:40:50", "room 78 651 450", "version 1.2.3.4", "::", "a.b.c"],
+    [
+        "I called about order 555 123 456 yesterday",
+        "phones sold in 2015 2016",
+        "They answered 84 23 30 times",
+        "call volume was 1 234 567 people",
+        "He phoned. Room 12 345 678 was empty",
+        "账号 8812 3456 7788 的客户来电",
+        "order 503802053771 of today",
+        "at 12:30:45 and 13:40:50",
+        "room 78 651 450",
+        "version 1.2.3.4",
+        "::",
+        "a.b.c",
+    ],
 )
 def test_what_only_looks_like_them_is_left(text: str) -> None:
     assert spans(text, TEXT_KINDS) == []
@@ -126,3 +144,16 @@ def test_every_kind_says_what_it_is() -> None:
     for kind in KINDS:
         shaped, passed = look(kind, ["", "x"])
         assert not shaped.any() and not passed.any()
+
+
+def test_digits_of_other_scripts_are_read_as_digits_and_break_nothing() -> None:
+    kind = KIND["cn_resident_id"]
+    wide = "11010519491231002X".translate(str.maketrans("045", "０٤５"))
+    shaped, passed = look(kind, [wide, "11010519491231002X"])
+    assert passed.tolist() == [True, True] and shaped.all()
+
+
+def test_a_text_longer_than_any_iban_is_none() -> None:
+    assert spans("AB12 " * 40, ["iban"]) == []
+    _, passed = look(KIND["iban"], ["DE89" + "1234" * 8])
+    assert not passed.any()

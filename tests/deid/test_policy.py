@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from guardapp.deid.job import policy_text
-from guardapp.deid.policy import build_policy, load_policy, parse_policy, refuse_later
+from guardapp.deid.policy import build_policy, load_policy, parse_policy, refuse_incomplete
 from guardapp.errors import GuardError
 
 FULL = """
@@ -97,18 +96,11 @@ def test_what_is_no_yaml_is_refused_and_never_run(text: str) -> None:
     assert refused(text).code == "policy.not-yaml"
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"models": [{"name": "k-map", "k": 3}]},
-        {"models": [{"name": "delta-presence", "high": 0.5}]},
-    ],
-)
-def test_a_guarantee_that_cannot_be_given_yet_is_refused_and_not_left_out(fields: dict[str, Any]) -> None:
-    policy = build_policy({"columns": {"a": {"role": "quasi"}, "s": {"role": "sensitive"}}, **fields})
+def test_a_guarantee_about_nothing_is_refused_and_not_left_out() -> None:
+    policy = build_policy({"columns": {"a": {"role": "other"}}, "models": [{"name": "k-map", "k": 3}]})
     with pytest.raises(GuardError) as error:
-        refuse_later(policy)
-    assert error.value.code == "policy.later"
+        refuse_incomplete(policy)
+    assert error.value.code == "policy.incomplete"
 
 
 def test_a_missing_policy_file_is_told(tmp_path: Path) -> None:

@@ -86,6 +86,13 @@ def test_nothing_is_released_where_the_policy_requires_that_attacks_fail(tmp_pat
     assert "smallest group" in refused.value.why
 
 
+def test_a_policy_in_place_is_written_as_it_can_be_read_again(tmp_path: Path) -> None:
+    spec = TablesSpec.model_validate({"input": tmp_path, "policy": policy(key="clinic")})
+    again = TablesSpec.model_validate(spec.model_dump(mode="json"))
+    assert again.read_policy() == spec.read_policy()
+    assert again.read_policy().tables["visits"].key == "clinic"
+
+
 def test_without_the_linking_column_there_is_nothing_to_join(tmp_path: Path) -> None:
     document = policy()
     for table in document["tables"].values():
@@ -114,6 +121,10 @@ def test_a_database_of_several_tables_is_one_input(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
+        (
+            {"tables": {"a": {"columns": {"b": {"role": "quasi"}}, "models": [{"name": "k-map", "k": 2}]}}},
+            "run it alone",
+        ),
         ({"person": {}}, "say under person"),
         ({"person": {"patients": "patient"}}, "say under person"),
         ({"person": {"doctors": "patient"}}, "not under tables"),

@@ -114,6 +114,7 @@ def test_a_rule_that_fits_no_value_is_refused_by_the_columns_name() -> None:
         ("from 10.0.0.255.", "from [ipv4]."),
         ("from 999.999.999.999 and 1.2.3.4.5", "from 999.999.999.999 and 1.2.3.4.5"),
         ("version 1.2.3.4, v 1.2.3.4, 版本 1.2.3.4", "version 1.2.3.4, v 1.2.3.4, 版本 1.2.3.4"),
+        ("brotlicffi>=1.2.0.0, ip.addr==10.0.0.1", "brotlicffi>=1.2.0.0, ip.addr==[ipv4]"),
         ("555-123-4567 or (020) 7946 0958", "[phone] or [phone]"),
         ("+41 (0)38 549 02 90, 259.735.7502x459", "[phone], [phone]"),
         ("138-0013-8000 answers", "[cn_mobile] answers"),

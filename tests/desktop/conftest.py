@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QApplication, QLineEdit, QMenu, QScrollArea, QWidg
 from pytestqt.qtbot import QtBot
 
 from guardapp.desktop.i18n import speech, tr
+from guardapp.desktop.kit import Combo
 from guardapp.desktop.settings import Settings
 from guardapp.desktop.start import dress
 from guardapp.desktop.theme.state import theme
@@ -113,6 +114,23 @@ class Hand:
         self._qtbot.keyClick(field, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
         self._qtbot.keyClicks(field, text)
         assert field.text() == text
+
+    def pick(self, combo: Combo, value: str) -> None:
+        """Choose by a click in the opened list, or by arrow keys."""
+        target = next(place for place, choice in enumerate(combo._choices) if choice.value == value)
+        if self.mouse:
+            self._scroll_to(combo)
+            self._qtbot.mouseClick(combo, Qt.MouseButton.LeftButton)
+            view = combo.view()
+            self._qtbot.waitUntil(view.isVisible, timeout=5_000)
+            place = view.visualRect(view.model().index(target, 0)).center()
+            self._qtbot.wait(combo.style().styleHint(combo.style().StyleHint.SH_Menu_SubMenuPopupDelay) + 250)
+            self._qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place)
+        else:
+            self.reach(combo)
+            for _ in range(abs(target - combo.currentIndex())):
+                self._qtbot.keyClick(combo, Qt.Key.Key_Down if target > combo.currentIndex() else Qt.Key.Key_Up)
+        assert combo.value == value
 
     def reach(self, widget: QWidget) -> None:
         """Press Tab until the widget has the keyboard."""

@@ -201,7 +201,7 @@ def test_a_sealed_file_is_opened_with_the_vaults_key(
     qtbot.keyClick(page.cards["open"], Qt.Key.Key_Space)
     page.open_file(sealed)
     qtbot.waitUntil(lambda: page.open.part is page.open.settings, timeout=20_000)
-    assert list(page.open.ticks) == ["me"]
+    assert list(page.open.keys.ticks) == ["me"]
     page.open.primary.setFocus()
     qtbot.keyClick(page.open.primary, Qt.Key.Key_Space)
     qtbot.waitUntil(lambda: page.open.part is page.open.written, timeout=JOB)
@@ -223,7 +223,7 @@ def test_a_wrong_key_is_said_in_place_and_another_can_be_chosen(
     qtbot.mouseClick(page.open.running.change, LEFT)
     assert page.open.part is page.open.settings
     (tmp_path / "identity.txt").write_bytes(other.private)
-    page.open.key_file._take(tmp_path / "identity.txt")
+    page.open.keys.key_file._take(tmp_path / "identity.txt")
     qtbot.mouseClick(page.open.primary, LEFT)
     qtbot.waitUntil(lambda: page.open.part is page.open.written, timeout=JOB)
     assert (page.open.row.folder / "theirs.safetensors").read_bytes() == model.read_bytes()

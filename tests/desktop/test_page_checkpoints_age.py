@@ -61,3 +61,29 @@ def test_a_folder_goes_into_an_age_file_and_comes_out_again(
     qtbot.waitUntil(lambda: page.open.part is page.open.written, timeout=JOB)
     hand.look(looking, "results")
     assert (page.open.row.folder / "results" / "deep" / "a.csv").read_text() == "age,zip\n34,8001\n"
+
+
+def test_each_file_of_a_folder_becomes_a_job_of_its_own(
+    window: Window, page: CheckpointsPage, qtbot: QtBot, tmp_path: Path
+) -> None:
+    folder = tmp_path / "models"
+    (folder / "deep").mkdir(parents=True)
+    for name in ("a.csv", "deep/b.csv"):
+        (folder / name).write_text("age,zip\n")
+    (folder / "link.csv").symlink_to("a.csv")
+    mode = page.protect
+    mode.open_file(folder)
+    qtbot.waitUntil(mode.each.isVisible, timeout=20_000)
+    assert not mode.convert.isEnabled()
+    mode.each.click()
+    assert mode.convert.isChecked()
+    mode.primary.click()
+    mode.primary.click()
+    wanted = {("seal models a.csv", "a.csv"), ("seal models deep/b.csv", "deep/b.csv")}
+
+    def queued() -> set[tuple[str, str]]:
+        return {(row.name, Path(row.spec["input"]).relative_to(folder).as_posix()) for row in window.jobs.rows}
+
+    qtbot.waitUntil(lambda: queued() == wanted, timeout=20_000)
+    assert mode.part is mode.start
+    assert {row.spec["convert"] for row in window.jobs.rows} == {True}

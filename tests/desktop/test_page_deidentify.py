@@ -309,7 +309,7 @@ def test_saved_rules_are_a_policy_that_the_command_line_takes(
 
 def test_a_rule_is_set_by_hand(page: DeidentifyPage, qtbot: QtBot, clinic: Path) -> None:
     opened(qtbot, page, clinic)
-    page._ask_rule("age")
+    page.sheets.rule("age", page.draft)
     sheet = page.window().findChild(Sheet)
     assert sheet is not None
     boxes = {box.accessibleName(): box for box in sheet.findChildren(object) if hasattr(box, "accessibleName")}

@@ -178,7 +178,7 @@ def test_a_full_domain_search_is_shuffled_signed_attacked_with_a_population_and_
     pick(qtbot, options.format, "parquet")
     pick(qtbot, options.order, "shuffle")
     pick(qtbot, options.sign, "Aiko")
-    options.population._take(clinic)
+    options.population.take(clinic)
     qtbot.mouseClick(page.primary, LEFT)
     qtbot.waitUntil(lambda: page.step == OUTCOME, timeout=15_000)
     qtbot.waitUntil(lambda: page.jobs.row is not None and page.jobs.row.is_over, timeout=30_000)

@@ -52,9 +52,9 @@ def test_a_folder_is_sealed_and_opened_with_a_typed_passphrase(window: Window, q
     mode = page.open
     mode.open_file(sealed)
     qtbot.waitUntil(lambda: mode.part is mode.settings, timeout=20_000)
-    qtbot.keyClicks(mode.typed, WORDS)
+    qtbot.keyClicks(mode.keys.typed, WORDS)
     qtbot.mouseClick(mode.primary, LEFT)
-    assert mode.typed.text() == ""
+    assert mode.keys.typed.text() == ""
     qtbot.waitUntil(lambda: mode.part is mode.written, timeout=JOB)
     for path in [*window.home.rglob("*"), *result.folder.rglob("*")]:
         if path.is_file():

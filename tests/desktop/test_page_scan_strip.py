@@ -145,6 +145,12 @@ def test_the_whole_way_in_either_language_by_mouse_or_by_keyboard(
     assert (page.mode, page.cards["scan"].selected) == ("strip", True)
     qtbot.waitUntil(lambda: len(page.strip.tensors.model.tensors) == 2, timeout=20_000)
     hand.look(looking, *names)
+    hand.reach(page.strip.tensors.table)
+    qtbot.keyClick(page.strip.tensors.table, Qt.Key.Key_Down)
+    look = page.strip.tensors.look
+    qtbot.waitUntil(look.isVisible, timeout=20_000)
+    assert sum(look.histogram.bins) in (30, 1200)
+    hand.look(looking, *names)
     page.strip.rounding.set_value("bf16")
     hand.write(page.strip.output, "released.safetensors")
     hand.press(page.strip.primary)

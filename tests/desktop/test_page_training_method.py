@@ -9,11 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from guardapp.desktop.i18n import speech
-from guardapp.desktop.kit import Combo
 from guardapp.desktop.training.draft import Draft, of_spec
 from guardapp.desktop.training.method import MethodSettings
 from guardapp.desktop.training.page import REVIEW, SETTINGS, TrainingPage
@@ -55,24 +53,6 @@ def to_settings(page: TrainingPage, qtbot: QtBot, path: Path) -> None:
     assert page.at == SETTINGS
 
 
-def pick(hand: Any, qtbot: QtBot, combo: Combo, value: str) -> None:
-    """Choose by a click in the opened list, or by arrow keys."""
-    target = next(place for place, choice in enumerate(combo._choices) if choice.value == value)
-    if hand.mouse:
-        hand._scroll_to(combo)
-        qtbot.mouseClick(combo, Qt.MouseButton.LeftButton)
-        view = combo.view()
-        qtbot.waitUntil(view.isVisible, timeout=5_000)
-        place = view.visualRect(view.model().index(target, 0)).center()
-        qtbot.wait(combo.style().styleHint(combo.style().StyleHint.SH_Menu_SubMenuPopupDelay) + 250)
-        qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place)
-    else:
-        hand.reach(combo)
-        for _ in range(abs(target - combo.currentIndex())):
-            qtbot.keyClick(combo, Qt.Key.Key_Down if target > combo.currentIndex() else Qt.Key.Key_Up)
-    assert combo.value == value
-
-
 def test_a_method_is_chosen_by_mouse_or_keyboard_in_either_language(
     page: TrainingPage, qtbot: QtBot, pictures: Path, hand: Any
 ) -> None:
@@ -80,14 +60,14 @@ def test_a_method_is_chosen_by_mouse_or_keyboard_in_either_language(
     method = page.bench.panel.method
     assert not method.optimizer.isVisible(), "what few people need is folded away"
     hand.look(looking)
-    pick(hand, qtbot, method.clipping, "adaptive")
+    hand.pick(method.clipping, "adaptive")
     hand.press(method.fold)
     assert method.optimizer.isVisible()
-    pick(hand, qtbot, method.optimizer, "adam")
+    hand.pick(method.optimizer, "adam")
     hand.press(method.noise_correction)
     hand.write(method.averaging, "0.99")
     hand.write(method.label_smoothing, "0.1")
-    pick(hand, qtbot, method.generator, "fast")
+    hand.pick(method.generator, "fast")
     hand.look(looking)
     qtbot.waitUntil(lambda: page._prediction is not None, timeout=20_000)
     assert page.draft is not None

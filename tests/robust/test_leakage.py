@@ -17,14 +17,17 @@ from scipy import stats
 
 from guardapp.cli import run as command
 from guardapp.errors import GuardError
+from guardapp.formats.datasets import DataSpec, load_dataset
 from guardapp.formats.models import ModelCard, build, save_model
 from guardapp.language import translate
 from guardapp.progress import Progress
 from guardapp.robust.leakage.auditing import audit, highest_true_rate, probability
 from guardapp.robust.leakage.job import LeakSpec, run
+from guardapp.robust.leakage.pool import Pool, balanced
 from guardapp.robust.leakage.references import fit, halves
+from guardapp.robust.leakage.regression import expected
 from guardapp.robust.leakage.roc import auc, roc
-from guardapp.robust.leakage.scores import online_lira, relative_likelihood, signals
+from guardapp.robust.leakage.scores import offline_lira, online_lira, relative_likelihood, signals
 
 SIDE, CLASSES, COUNT = 8, 10, 150
 SCORES = st.lists(st.integers(-4, 4).map(float), min_size=1, max_size=30).map(np.array)
@@ -150,6 +153,19 @@ def test_rows_on_both_sides_are_left_out_and_counted(made: Callable[..., Path]) 
     assert error.value.code == "leak.too-few"
 
 
+def test_the_order_tells_nothing_however_uneven_the_sides(tmp_path: Path) -> None:
+    for name, count, seed in (("in", 200, 5), ("out", 800, 6)):
+        x, y = examples(count, seed)
+        np.savez(tmp_path / f"{name}.npz", images=x, labels=y)
+    inside, outside = (load_dataset(DataSpec(images=tmp_path / f"{name}.npz")) for name in ("in", "out"))
+    sides = balanced(inside, outside, 2000, 0)
+    pool = Pool(sides.members, sides.others, 0)
+    place = np.arange(400.0)
+    # a model that always answers alike leaves every score tied, and ties stay in this order
+    assert 0.4 < auc(place[pool.member], place[~pool.member]) < 0.6
+    assert audit(np.zeros(400), pool.member, 0.0).at_least < 0.3
+
+
 def test_the_report_speaks_both_languages_and_the_same_spec_gives_the_same(made: Callable[..., Path]) -> None:
     folder = made(epochs=5)
     first, second = (found(folder, name, references=2, fit={"epochs": 1}) for name in ("a", "b"))
@@ -159,10 +175,75 @@ def test_the_report_speaks_both_languages_and_the_same_spec_gives_the_same(made:
     assert "成员" in page and "LiRA" in page
 
 
-@pytest.mark.parametrize("fields", [{"references": 3}, {"limit": 10}, {"claim": {"epsilon": -1}}, {"refs": 2}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"references": 3},
+        {"limit": 10},
+        {"claim": {"epsilon": -1}},
+        {"refs": 2},
+        {"compare": "offline"},
+        {"compare": "quantile", "references": 2},
+    ],
+)
 def test_a_spec_out_of_bounds_is_refused(tmp_path: Path, fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         spec_for(tmp_path, **fields)
+
+
+def test_an_attacker_without_members_learns_from_non_members_that_are_not_told_apart(made: Callable[..., Path]) -> None:
+    folder = made(epochs=60, random_labels=True)
+    x, y = examples(2 * COUNT + 40, 2)
+    np.savez(folder / "out.npz", images=x, labels=np.random.default_rng(4).integers(0, CLASSES, len(y)))
+    offline = found(folder, "offline", compare="offline", references=1, fit={"epochs": 5})
+    assert [attack["attack"] for attack in offline["attacks"]] == ["loss threshold", "RMIA", "LiRA, offline"]
+    quantile = found(folder, "quantile", compare="quantile")
+    assert [attack["attack"] for attack in quantile["attacks"]] == ["loss threshold", "quantile regression"]
+    for attack in offline["attacks"] + quantile["attacks"]:
+        assert attack["auc"] > 0.85, attack["attack"]
+    with np.load(folder / "quantile" / "scores.npz") as kept:
+        assert len(kept["non_members_1"]) == quantile["members"] <= COUNT
+
+
+def test_no_row_that_taught_the_attacker_is_told_apart(tmp_path: Path) -> None:
+    x, y = examples(400, 5)
+    np.savez(tmp_path / "in.npz", images=x[:150], labels=y[:150])
+    # every other row stands there twice
+    np.savez(tmp_path / "out.npz", images=np.concatenate([x[150:], x[150:]]), labels=np.concatenate([y[150:], y[150:]]))
+    sides = [load_dataset(DataSpec(images=tmp_path / name)) for name in ("in.npz", "out.npz")]
+    chosen = balanced(*sides, limit=2000, seed=0, aside=True)
+    assert chosen.aside is not None and 150 < len(chosen.aside) < 350
+    taught = {digest.tobytes() for digest in chosen.aside.digests}
+    assert not taught & {digest.tobytes() for digest in np.concatenate([chosen.members.digests, chosen.others.digests])}
+
+
+def test_offline_lira_counts_spreads_above_what_others_say() -> None:
+    references, target = np.array([[0.0, 1.0], [2.0, 3.0]]), np.array([3.0, 0.0])
+    assert offline_lira(target, references) == pytest.approx([2.0, -2.0])
+
+
+def test_the_regression_learns_what_confidence_depends_on() -> None:
+    generator = np.random.default_rng(0)
+    x = torch.from_numpy(generator.random((600, 3))).float()
+    y = torch.from_numpy(generator.integers(0, 2, 600))
+    phi = 4 * x[:, 0].numpy() - 2 * y.numpy() + 0.5 * generator.normal(size=600)
+    asked = torch.tensor([[0.2, 0.5, 0.5], [0.8, 0.5, 0.5]]), torch.tensor([0, 1])
+    mean, spread = expected(x, y, phi, asked, 2, seed=0)
+    assert mean == pytest.approx([0.8, 1.2], abs=0.3)
+    assert spread == pytest.approx([0.5, 0.5], abs=0.15)
+
+
+def test_a_drawn_curve_is_that_of_the_scores(made: Callable[..., Path]) -> None:
+    folder = made(epochs=10)
+    report = found(folder, claim={"epsilon": 1.0, "delta": 1e-5})
+    with np.load(folder / "found" / "scores.npz") as kept:
+        members, others = kept["members_0"], kept["non_members_0"]
+    grid, curve = report["false_positives"], report["attacks"][0]["curve"]
+    for false, true in list(zip(grid, curve, strict=True))[::20]:
+        # the lowest threshold that so few non-members exceed
+        levels = [level for level in np.unique([*members, *others]) if (others >= level).mean() <= false + 1e-12]
+        assert true == max([(members >= level).mean() for level in levels], default=0.0)
+    assert report["allowed"] == pytest.approx(highest_true_rate(np.array(grid), 1.0, 1e-5))
 
 
 @given(SCORES, SCORES)

@@ -78,6 +78,24 @@ def test_a_whole_chain_becomes_a_bundle_that_verifies(tmp_path: Path, vault: Vau
     assert outcomes(seen) == {"Signature": True, "Content": True, "Signer": True, "Passport": True}
 
 
+def test_a_file_that_was_made_anew_for_others_travels_without_the_old_one(tmp_path: Path, vault: Vault) -> None:
+    folders = job_folders.whole_chain(tmp_path / "jobs")
+    old = folders[-1] / "model.sealed"
+    content = job_folders.sha256(folders[1] / "model.safetensors")
+    result = {"path": "model.sealed", "sha256": content}
+    others = job_folders.finished_job(
+        tmp_path / "jobs" / "others", "recipients", {"model.sealed": b"for others"}, {"input": str(old)}, [old], result
+    )
+    made = bundle([*folders, others], tmp_path / "out", vault)
+    assert (made.jobs, made.sealed_files, made.chained) == (5, 1, True)
+    folder = tmp_path / "out" / "bundle"
+    assert (folder / "model.sealed").read_bytes() == b"for others"
+    (sealed,) = json.loads((folder / "passport.json").read_text())["sealed"]
+    assert (sealed["job"], sealed["content_job"], sealed["content_file"]) == ("others", "model", "model.safetensors")
+    assert "Recipients" in (folder / "report.html").read_text()
+    assert verified(folder, vault).holds
+
+
 def test_the_folder_of_the_bundle_job_stands_for_its_bundle(tmp_path: Path, vault: Vault) -> None:
     bundle(job_folders.whole_chain(tmp_path / "jobs"), tmp_path / "out", vault)
     assert verified(tmp_path / "out", vault).holds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from guardapp.errors import GuardError
 from guardapp.formats import whole_file
 from guardapp.formats.safetensors import read_layout
 from guardapp.seal import positioned
+from guardapp.seal.damage import Hit
 from guardapp.seal.payload import HEAD, SEGMENT, TAG
 from guardapp.seal.recipients import PassphraseRecipient, RsaIdentity, RsaRecipient
 from guardapp.seal.sealed import open_sealed, open_to_file, verify_sealed, write_sealed
@@ -112,6 +114,11 @@ def hit_by(checkpoint, begin: int, end: int) -> set[str]:
     return {name for name, (first, last) in places.items() if first < end and begin < last}
 
 
+def named(error: GuardError) -> set[str]:
+    """The tensors that a refusal names."""
+    return set(re.split("the tensors? ", error.why)[1].split(", "))
+
+
 def test_a_flipped_bit_names_the_tensors_and_the_bytes_of_its_segment(sealed_checkpoint, pair):
     path = sealed_checkpoint.path
     whole = path.read_bytes()
@@ -131,8 +138,10 @@ def test_a_flipped_bit_names_the_tensors_and_the_bytes_of_its_segment(sealed_che
             assert "the list of tensors itself" in error.why
         else:
             hit = hit_by(sealed_checkpoint, begin, (segment + 1) * (SEGMENT - TAG) - HEAD)
-            named = set(error.why.split("the tensors ")[1].split(", "))
-            assert named == hit
+            place = start + segment * SEGMENT, min(start + (segment + 1) * SEGMENT, len(whole))
+            assert f"(bytes {place[0]}–{place[1] - 1} of the file)" in error.why
+            assert named(error) == hit
+            assert set(error.hits) == {Hit(name, *place) for name in hit}
 
 
 def test_a_file_cut_at_every_border_and_beside_it_is_refused(sealed_checkpoint, pair):
@@ -153,9 +162,8 @@ def test_a_file_cut_at_every_border_and_beside_it_is_refused(sealed_checkpoint, 
         if length >= start + SEGMENT:
             kept = (length - start) // SEGMENT * (SEGMENT - TAG) - HEAD
             if length >= start + 3 * SEGMENT + TAG + 1:
-                named = set(error.why.split("the tensors ")[1].split(", "))
-                assert named == hit_by(sealed_checkpoint, kept, len(sealed_checkpoint.plain))
-            assert "the tensors " in error.why
+                assert named(error) == hit_by(sealed_checkpoint, kept, len(sealed_checkpoint.plain))
+            assert named(error)
 
 
 def test_a_cut_file_of_any_bytes_is_said_to_be_cut(seal_bytes, pair):
@@ -169,12 +177,16 @@ def test_a_cut_file_of_any_bytes_is_said_to_be_cut(seal_bytes, pair):
     assert error.value.code == "sealed.truncated"
 
 
+def said_of_added(count: int) -> str:
+    return "1 byte was added after its end" if count == 1 else f"{count} bytes were added after its end"
+
+
 @pytest.mark.parametrize("added", [1, 15, 16, 17, SEGMENT, SEGMENT + 1])
 def test_appended_bytes_are_refused(added, sealed_checkpoint, pair):
     with sealed_checkpoint.path.open("ab") as file:
         file.write(os.urandom(added))
     error = refused(sealed_checkpoint.path, pair)
-    assert (error.code, error.why) == ("sealed.appended", f"{added} bytes were added after its end")
+    assert (error.code, error.why) == ("sealed.appended", said_of_added(added))
 
 
 @pytest.mark.parametrize("added", [16, SEGMENT, 3 * SEGMENT])
@@ -183,7 +195,7 @@ def test_bytes_appended_to_any_content_are_refused(added, seal_bytes, pair):
     with path.open("ab") as file:
         file.write(os.urandom(added))
     error = refused(path, pair)
-    assert (error.code, error.why) == ("sealed.appended", f"{added} bytes were added after its end")
+    assert (error.code, error.why) == ("sealed.appended", said_of_added(added))
 
 
 def test_swapped_and_repeated_segments_are_refused(sealed_checkpoint, pair):

@@ -56,6 +56,8 @@ def test_a_safetensors_file_is_listed_from_its_header_alone(ask: Ask, tmp_path: 
         name: (dtype, shape, size) for name, dtype, shape, size in ask(do="tensors", path=path)["result"]["tensors"]
     }
     assert found == {"a": ("F32", [2, 3], 24), "b": ("F16", [5], 10)}
+    numbers = ask(do="statistics", path=path, name="a")["result"]
+    assert (numbers["numbers"], numbers["zeros"], numbers["low"], numbers["bins"][0]) == (6, 6, 0.0, 6)
 
 
 def test_what_a_sealed_file_shows_without_a_key(ask: Ask, sealed_checkpoint: Any) -> None:

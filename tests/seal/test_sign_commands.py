@@ -9,6 +9,7 @@ import pytest
 
 from guardapp.cli import run
 from guardapp.formats import age_keys
+from guardapp.seal.age_file import write_age
 from guardapp.seal.recipients import X25519Recipient
 from guardapp.seal.sealed import write_sealed
 from guardapp.vault.store import Vault
@@ -101,11 +102,19 @@ def test_a_sealed_file_is_verified_to_its_last_byte_and_its_tensors_are_listed(
     tensors = {tensor["name"]: tensor for tensor in seen["tensors"]}
     assert tensors["layer.weight"]["shape"] == [600_000]
     assert tensors["layer.weight"]["sha256"] == hashlib.sha256(weights.tobytes()).hexdigest()
+    whole = sealed.read_bytes()
+    damaged = bytearray(whole)
+    damaged[-1_000_000] ^= 1
+    sealed.write_bytes(damaged)
+    (hit,) = json.loads(output(capsys, "verify", sealed, "--json", code=1))["damage"]
+    assert (hit["file"], hit["tensor"]) == ("m.sealed", "layer.weight")
+    assert 0 < hit["first_byte"] <= len(whole) - 1_000_000 <= hit["last_byte"] < len(whole)
+    assert hit["last_byte"] - hit["first_byte"] < 1 << 20
+    sealed.write_bytes(whole)
     vault.delete("archive")
     seen = json.loads(output(capsys, "verify", folder, "--json"))
     checks = {check["name"]: check["ok"] for check in seen["checks"]}
     assert checks["Header"] is None and checks["No code inside"] is None
-    whole = sealed.read_bytes()
     sealed.write_bytes(whole[:-1])
     assert json.loads(output(capsys, "verify", folder, "--json", code=1))["changed"] == ["m.sealed"]
 
@@ -123,6 +132,24 @@ def test_a_damaged_sealed_file_is_found_even_where_the_damage_was_signed(
     output(capsys, "sign", folder, "--key", "signer")
     seen = json.loads(output(capsys, "verify", folder, "--json", code=1))
     assert seen["verdict"] == "genuine" and not seen["holds"]
+
+
+def test_an_age_file_is_verified_to_its_last_byte_too(
+    capsys: pytest.CaptureFixture[str], vault: Vault, tmp_path: Path
+) -> None:
+    (tmp_path / "data").write_bytes(b"x" * 200_000)
+    path = tmp_path / "data.age"
+    write_age(tmp_path / "data", path, [X25519Recipient(age_keys.decode_recipient(vault.public("archive")))])
+    seen = json.loads(output(capsys, "verify", path, "--json", code=1))
+    checks = {check["name"]: check["ok"] for check in seen["checks"]}
+    assert (seen["verdict"], checks["Header"], seen["recipients"]) == (
+        "not-signed",
+        True,
+        {"data.age": "an age key (X25519)"},
+    )
+    path.write_bytes(path.read_bytes()[:-1])
+    seen = json.loads(output(capsys, "verify", path, "--json", code=1))
+    assert [check["ok"] for check in seen["checks"] if check["name"] == "Whole"] == [False]
 
 
 def test_a_pickle_is_named_as_able_to_run_code(

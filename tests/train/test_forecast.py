@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from guardapp.formats.models import ModelCard
 from guardapp.train.forecast import answer
 from guardapp.train.plan import Privacy
 from guardapp.train.predict import predict
@@ -113,3 +114,25 @@ def test_the_process_answers_line_by_line_without_torch(tmp_path: Path) -> None:
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [found["id"] for found in answers] == [1, 2]
     assert answers[1]["result"]["steps"] == 20
+
+
+def test_a_training_without_privacy_has_a_duration_and_no_epsilon() -> None:
+    fields = {"kind": "table", "test_fraction": 0.1, "classes": 2, "shape": [4], "steps": 30}
+    told = ask(6, "predict", privacy=None, max_examples=1000, **fields)["result"]
+    assert told["epsilon"] is None and told["sigma"] is None and told["curve"] == []
+    assert told["steps"] == 30 and told["seconds"] > 0 and told["clip"] is None
+    clipped = ask(7, "predict", privacy=None, max_examples=1000, clip=0.5, clipped=True, **fields)["result"]
+    assert clipped["clip"] == 0.5 and clipped["epsilon"] is None
+
+
+def test_a_training_from_a_model_is_predicted_for_that_model_and_refused_where_it_does_not_fit(tmp_path: Path) -> None:
+    card = ModelCard(architecture="mlp", input="table", input_shape=(4,), classes=["no", "yes"])
+    tmp_path.joinpath("model.json").write_text(card.model_dump_json(), encoding="utf-8")
+    privacy = {"epsilon": 2.0, "delta": 1e-5, "max_examples": 1000}
+    fields = {"privacy": privacy, "kind": "table", "test_fraction": 0.1, "classes": 2, "steps": 3}
+    start = {"model": str(tmp_path), "train": "all"}
+    assert ask(7, "predict", start=start, shape=[4], **fields)["result"]["architecture"] == "mlp"
+    assert ask(8, "predict", start=start, shape=[5], **fields)["error"]["code"] == "train.start"
+    foreign = card.model_copy(update={"architecture": "foreign"})
+    tmp_path.joinpath("model.json").write_text(foreign.model_dump_json(), encoding="utf-8")
+    assert ask(9, "predict", start=start, shape=[4], **fields)["error"]["code"] == "train.start"

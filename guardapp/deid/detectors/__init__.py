@@ -14,9 +14,20 @@ import numpy as np
 
 from guardapp.deid.detectors import checksums
 from guardapp.deid.detectors.further_kinds import FURTHER
-from guardapp.deid.detectors.kind import PROVINCES, Kind, Mask, compact, digits, each, inside, same
+from guardapp.deid.detectors.kind import PROVINCES, Kind, Mask, compact, digits, each, in_ascii, inside, same
 
-__all__ = ["KIND", "KINDS", "PROVINCES", "TEXT_KINDS", "Kind", "header_words", "look", "named"]
+__all__ = [
+    "ASKED_KINDS",
+    "KIND",
+    "KINDS",
+    "PROVINCES",
+    "TEXT_KINDS",
+    "Kind",
+    "header_words",
+    "in_ascii",
+    "look",
+    "named",
+]
 
 _PROVINCE_LIST = np.array(sorted(PROVINCES))
 
@@ -112,6 +123,8 @@ KINDS: tuple[Kind, ...] = (
 )  # fmt: skip
 KIND = {kind.name: kind for kind in KINDS}
 TEXT_KINDS = tuple(kind.name for kind in KINDS if kind.inside is not None)
+ASKED_KINDS = ("person_name", "address")
+"""Looked for inside text only where a policy names them: too many are missed to suggest it."""
 
 
 @lru_cache(maxsize=64)
@@ -137,5 +150,5 @@ def look(kind: Kind, cells: Sequence[str]) -> tuple[Mask, Mask]:
     passed = np.zeros(len(cells), bool)
     where = np.flatnonzero(shaped)
     if len(where):
-        passed[where] = kind.check([kind.clean(cells[i]) for i in where.tolist()])
+        passed[where] = kind.check([kind.clean(in_ascii(cells[i])) for i in where.tolist()])
     return shaped, passed

@@ -70,7 +70,8 @@ def iban(values: Sequence[str]) -> Mask:
     if not values:
         return np.zeros(0, bool)
     right_length = np.array([IBAN_LENGTHS.get(value[:2]) == len(value) for value in values])
-    moved = [value[4:] + value[:4] for value in values]
+    # others can be longer than any IBAN
+    moved = [value[4:] + value[:4] if right else "" for value, right in zip(values, right_length, strict=True)]
     characters = _characters(moved, 34).astype(np.int64)
     remainder = np.zeros(len(values), np.int64)
     for column in characters.T:

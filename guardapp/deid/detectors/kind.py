@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
@@ -50,6 +51,17 @@ class Kind(NamedTuple):
     checks: str
     strong: bool
     inside: re.Pattern[str] | None
+
+
+_AS_ASCII = {
+    **{ord(sign): str(unicodedata.decimal(sign)) for sign in map(chr, range(0x80, 0x1FBFA)) if sign.isdecimal()},
+    **{code: chr(code - 0xFEE0) for code in (*range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))},
+}
+
+
+def in_ascii(text: str) -> str:
+    """Digits of other scripts and full-width letters as ASCII ones, as people mean them; the length stays."""
+    return text if text.isascii() else text.translate(_AS_ASCII)
 
 
 def same(cell: str) -> str:

@@ -6,6 +6,7 @@ Numbers are never names.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -38,23 +39,48 @@ class Names(NamedTuple):
     words: float
 
 
+class Dictionary(NamedTuple):
+    """Given names and surnames of a language: English ones in lower case, Chinese given names as single characters."""
+
+    given: frozenset[str]
+    surnames: frozenset[str]
+
+
+def _listed(name: str) -> frozenset[str]:
+    return frozenset(resource("names", name).read_text(encoding="utf-8").split())
+
+
 @cache
-def _dictionary() -> tuple[frozenset[str], frozenset[str]]:
-    english: set[str] = set()
-    for name in ("english_given.txt", "english_surnames.txt"):
-        english.update(resource("names", name).read_text(encoding="utf-8").split())
-    chinese = resource("names", "chinese_surnames.txt").read_text(encoding="utf-8").split()
-    return frozenset(english), frozenset(chinese)
+def dictionary() -> tuple[Dictionary, Dictionary]:
+    """English and Chinese."""
+    return (
+        Dictionary(_listed("english_given.txt"), _listed("english_surnames.txt")),
+        Dictionary(_listed("chinese_given.txt"), _listed("chinese_surnames.txt")),
+    )
+
+
+@cache
+def given_elsewhere() -> frozenset[str]:
+    """Given names that are usual outside English-speaking countries, in lower case, without accents."""
+    return _listed("international_given.txt")
+
+
+@cache
+def words_beside_names(group: str) -> frozenset[str]:
+    """The words of a group of `resources/names/words_beside_names.json`, in lower case."""
+    groups = json.loads(resource("names", "words_beside_names.json").read_text(encoding="utf-8"))
+    return frozenset(groups[group].split())
 
 
 def person_names(column: str, cells: Sequence[str]) -> Names:
     """The evidence that `cells` of `column` are names of people."""
-    english, chinese = _dictionary()
+    latin, hanzi = dictionary()
+    english = latin.given | latin.surnames
     looks = known = words = 0
     for cell in cells:
         if _HANZI.fullmatch(cell):
             looks += 1
-            known += len(cell) <= 4 and (cell[0] in chinese or cell[:2] in chinese)
+            known += len(cell) <= 4 and (cell[0] in hanzi.surnames or cell[:2] in hanzi.surnames)
             words += 1
         elif len(cell) <= 60 and _LATIN.fullmatch(cell):
             looks += 1

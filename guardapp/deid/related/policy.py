@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
 from guardapp.deid.policy import DEFAULT_KEY, Attacks, Policy, explain, load_document
 from guardapp.deid.rule_options import Fpe, Keyed
@@ -57,6 +57,15 @@ class TablesPolicy(Part):
             tables[name] = table
         return {**document, "tables": tables}
 
+    @model_serializer(mode="wrap")
+    def _said_once(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As a file has it, so that what was written can be read again: a job's spec holds a policy in place."""
+        document: dict[str, Any] = whole(self)
+        for table in document["tables"].values():
+            for field in _SHARED:
+                table.pop(field, None)
+        return document
+
     @model_validator(mode="after")
     def _together(self) -> TablesPolicy:
         for name in self.tables:
@@ -65,6 +74,9 @@ class TablesPolicy(Part):
         folded = [name.casefold() for name in self.tables]
         if len(set(folded)) < len(folded):
             raise ValueError("two tables have the same name but for capital letters")
+        for name, table in self.tables.items():
+            if table.presence:
+                raise ValueError(f"{table.presence[0].name} of “{name}” needs a table of the population: run it alone")
         for name, column in self.person.items():
             if name not in self.tables:
                 raise ValueError(f"person names the table “{name}”, which is not under tables")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 from guardapp.deid.policy import DEFAULT_KEY
 from guardapp.deid.profile import Profile, profile
 from guardapp.deid.starting_policy import ADVICE, flow, key_line, table_lines
 from guardapp.errors import GuardError, from_os_error
+from guardapp.progress import Progress
 
 _NOT_IN_NAMES = re.compile(r"[^\w-]+")
 _ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".xlsx", ".sqlite", ".db", ".gz")
@@ -20,9 +22,13 @@ def starting_tables(folder: Path) -> str:
 
     GuardError `tables.none` where no file is a table by its name, and what reading one refuses.
     """
-    profiles = _profiles(folder)
+    return tables_text(folder.name, profile_tables(folder))
+
+
+def tables_text(folder: str, profiles: Mapping[str, Profile]) -> str:
+    """The suggested policy for tables that have been profiled, by name, as commented YAML."""
     person = _person(list(profiles.values()))
-    lines = [f"# A starting policy for the tables of {folder.name}.", *ADVICE, "version: 1", "tables:"]
+    lines = [f"# A starting policy for the tables of {folder}.", *ADVICE, "version: 1", "tables:"]
     linked = []
     for name, found in profiles.items():
         has_person = any(column.name == person for column in found.columns)
@@ -43,7 +49,8 @@ def starting_tables(folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _profiles(folder: Path) -> dict[str, Profile]:
+def profile_tables(folder: Path, progress: Progress | None = None) -> dict[str, Profile]:
+    """The tables of a folder by a name that can name a folder. GuardError `tables.none`, and what reading refuses."""
     try:
         files = sorted(entry for entry in folder.iterdir() if entry.is_file() and entry.suffix.lower() in _ENDINGS)
     except OSError as error:
@@ -64,7 +71,7 @@ def _profiles(folder: Path) -> dict[str, Profile]:
         while unique.casefold() in taken:
             number += 1
             unique = f"{name[:56]}-{number}"
-        found[unique] = profile(file)
+        found[unique] = profile(file, progress)
     return found
 
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from guardapp.jobs.states import JobRow
     from guardapp.spec import Spec
 
-_CHAIN = ("deid", "train", "check", "seal")
-"""Kinds of job that a passport knows."""
+_CHAIN = ("deid", "tables", "train", "check", "leak", "scan", "convert", "strip", "seal", "recipients")
+"""Kinds of job that may stand in a chain."""
 
 MOST = 50
 """Finished jobs that are offered, the latest."""

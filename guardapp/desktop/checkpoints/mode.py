@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,7 +16,7 @@ from guardapp.desktop import wording
 from guardapp.desktop.checkpoints.running import Running
 from guardapp.desktop.kit import DropZone, ErrorCard, row
 from guardapp.desktop.theme import tokens
-from guardapp.errors import GuardError
+from guardapp.errors import GuardError, from_os_error
 
 if TYPE_CHECKING:
     from guardapp.desktop.child_session import ChildSession
@@ -32,7 +34,7 @@ def file_line(seen: Mapping[str, Any]) -> str:
     """Name, size and format of a file that the helper has looked at."""
     line = f"{seen['name']} · {wording.size(seen['bytes'])}"
     kind = str(seen["kind"])
-    return line if kind == "other" else f"{line} · {_FORMATS.get(kind, kind)}"
+    return line if kind in ("other", "folder") else f"{line} · {_FORMATS.get(kind, kind)}"
 
 
 class Mode(QWidget):
@@ -64,6 +66,9 @@ class Mode(QWidget):
 
     def open_file(self, path: Path) -> None:
         """Begin with this file."""
+
+    def start_over(self) -> None:
+        """Begin without a file."""
 
     def show_job(self, row: Any) -> None:
         """Show a job of one of `kinds` in its present state."""
@@ -151,6 +156,27 @@ class Mode(QWidget):
         row = self.row
         if row is not None:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(row.folder / "report.html")))
+
+    def export_report(self, prefix: str, _: object = None) -> None:
+        """Ask where to put a copy of the report; `prefix` begins the name that is offered."""
+        row = self.row
+        if row is not None and self.path is not None:
+            source = row.folder / "report.html"
+            self.services.choose_target(
+                lambda path: self.services.background(partial(_copy_file, source, path), self.exported),
+                "Export report…",
+                f"{prefix}-{self.path.name}.html",
+            )
+
+    def exported(self, _: object) -> None:
+        self.services.tell("The file was written.", "success")
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    try:
+        shutil.copyfile(source, target)
+    except OSError as error:
+        raise from_os_error(error) from error
 
 
 class Start(QWidget):

@@ -5,16 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from guardapp.desktop import wording
 from guardapp.desktop.checkpoints.flow import Flow
+from guardapp.desktop.checkpoints.keys_to_try import KeysToTry
 from guardapp.desktop.checkpoints.mode import Mode, Start, file_line
 from guardapp.desktop.checkpoints.recipients import kind_chips
 from guardapp.desktop.checkpoints.written import Line, Written
-from guardapp.desktop.kit import Button, Card, CheckLine, Field, FigureLine, FileField, Label, TextField, Tick, clear
+from guardapp.desktop.kit import Button, Card, Field, FigureLine, Label, TextField, Tick, clear, row
 from guardapp.desktop.theme import tokens
-from guardapp.desktop.vault_tables import SEALING_TYPES
 from guardapp.errors import GuardError
 
 if TYPE_CHECKING:
@@ -22,26 +23,29 @@ if TYPE_CHECKING:
     from guardapp.desktop.kit import Footer, PageHeader
     from guardapp.desktop.page import Services
     from guardapp.spec import Spec
-    from guardapp.vault.keys import KeyInfo
-
-_STANZA = {"x25519": "X25519", "hybrid": "mlkem768x25519", "rsa": "RSA-OAEP"}
-"""The kind of recipient that a vault key of a type opens."""
 
 
 class OpenMode(Mode):
-    """Unseal with one's own key."""
+    """Unseal with one's own key.
+
+    change_wanted(path): other people shall open the file, or any file for None
+    """
 
     kinds = ("open",)
+
+    change_wanted = Signal(object)
 
     def __init__(self, services: Services, session: ChildSession) -> None:
         super().__init__(services, session)
         self._seen: dict[str, Any] | None = None
-        self.ticks: dict[str, Tick] = {}
+        self.change_instead = Button("Change who can open a file instead…", "link", "ph.arrow-right")
+        self.change_instead.clicked.connect(lambda: self.change_wanted.emit(None))
         self.start = Start(
             "Drop a sealed file here",
             "It is decrypted into a new file, if all of it is as it was sealed.",
             "Choose a file…",
             (("ph.lock-key", "Sealed file"),),
+            self.change_instead,
         )
         self.start.dropped.connect(self.open_file)
         self.start.zone.choose.connect(
@@ -61,7 +65,6 @@ class OpenMode(Mode):
         self.primary = Button("Open and queue", "primary", "ph.lock-simple-open")
         self.primary.clicked.connect(self._press)
         self.buttons = [self.report, self.primary]
-        services.vault.changed.connect(self._show_keys)
         self.start_over()
 
     def _make_settings(self) -> None:
@@ -74,29 +77,11 @@ class OpenMode(Mode):
         who.body.addWidget(self._chips)
         text = "A sealed file tells what kind of key opens it, not whose it is."
         who.body.addWidget(Label(text, "small", "muted", wrap=True))
-        keys = Card("Keys to try")
-        self._at_hand = QVBoxLayout()
-        self._ticks = QVBoxLayout()
-        self._ticks.setSpacing(tokens.space(1))
-        choose = self.services.choose_file
-        self.key_file = FileField("Private key file", lambda then: choose(then, "Choose a private key file"), "ph.key")
-        self.key_file.chosen.connect(lambda _: self.moved.emit())
-        self.passphrase = FileField(
-            "Passphrase file", lambda then: choose(then, "Choose a file with the passphrase"), "ph.lock-key"
-        )
-        self.passphrase.chosen.connect(lambda _: self.moved.emit())
-        self._key_field = Field(
-            "A key that is not in the vault", self.key_file, "An age identity, or an RSA key in PEM."
-        )
-        self._passphrase_field = Field("A file whose first line is the passphrase", self.passphrase, _FROM_FILE)
-        self.typed = TextField("Passphrase", secret=True)
-        self.typed.textChanged.connect(self.moved)
-        self._typed_field = Field("Passphrase", self.typed, _TYPED)
-        keys.body.addLayout(self._at_hand)
-        keys.body.addLayout(self._ticks)
-        keys.body.addWidget(self._key_field)
-        keys.body.addWidget(self._typed_field)
-        keys.body.addWidget(self._passphrase_field)
+        self.change_who = Button("Change who can open it…", icon="ph.users", compact=True)
+        self.change_who.clicked.connect(lambda: self.change_wanted.emit(self.path))
+        who.body.addLayout(row(self.change_who, None))
+        self.keys = KeysToTry(self.services)
+        self.keys.changed.connect(self.moved)
         where = Card("Where the result goes")
         self.unpack = Tick("Take the folder apart")
         self.unpack.toggled.connect(self._show_name)
@@ -110,7 +95,7 @@ class OpenMode(Mode):
         where.body.addWidget(self._output)
         where.body.addWidget(self._folder)
         left, right = QVBoxLayout(), QVBoxLayout()
-        for column, cards in ((left, (self.facts, who)), (right, (keys, where))):
+        for column, cards in ((left, (self.facts, who)), (right, (self.keys, where))):
             column.setSpacing(tokens.space(4))
             for card in cards:
                 column.addWidget(card)
@@ -133,9 +118,7 @@ class OpenMode(Mode):
         self.forget_job()
         self.path, self._seen = path, None
         self.start.show_error(None)
-        for field in (self.key_file, self.passphrase):
-            field.set_path(None)
-        self.typed.clear()
+        self.keys.begin()
         self.session.ask({"do": "look", "path": str(path)}, self._looked, self._refused)
         self.moved.emit()
 
@@ -159,47 +142,18 @@ class OpenMode(Mode):
             line.put(value)
             self._facts.addWidget(line)
         self._chips.fill(kind_chips(sealed["recipients"]))
-        for field in (self._typed_field, self._passphrase_field):
-            field.setVisible(bool({"argon2id", "scrypt"} & set(sealed["recipients"])))
         for shown in (self.unpack, self._unpack_help):
             shown.setVisible(bool(sealed["folder_name"]))
         self.unpack.setChecked(bool(sealed["folder_name"]))
         self._show_name()
         self._folder.say("New folder: {folder}", folder=str(self.services.jobs.new_folder(self._job_name())))
-        self._show_keys()
+        self.change_who.setVisible(sealed["format"] == "guard-sealed/1")
+        self.keys.show_for(sealed["recipients"])
         self.show_part(self.settings)
 
     def _show_name(self) -> None:
         if self._seen is not None:
             self.output.setText(self._seen["sealed"]["folder_name" if self.unpack.isChecked() else "opened_name"])
-
-    def _keys(self) -> list[KeyInfo]:
-        """The vault's private keys of a kind that could open it."""
-        snapshot, kinds = self.services.vault.snapshot, (self._seen or {}).get("sealed", {}).get("recipients", [])
-        keys = snapshot.keys if snapshot is not None else ()
-        return [key for key in keys if key.has_private and key.type in SEALING_TYPES and _STANZA[key.type] in kinds]
-
-    def _show_keys(self) -> None:
-        if self._seen is None:
-            return
-        keys = self._keys()
-        if [key.name for key in keys] != list(self.ticks) or not self._at_hand.count():
-            clear(self._ticks)
-            clear(self._at_hand)
-            self.ticks = {}
-            for key in keys:
-                tick = Tick("{key} · {kind}", key=key.name, kind="RSA" if key.type == "rsa" else "age")
-                tick.setChecked(True)
-                tick.toggled.connect(self.moved)
-                self.ticks[key.name] = tick
-                self._ticks.addWidget(tick)
-            if keys:
-                text = "Your vault has keys of a kind that can open it"
-                self._at_hand.addWidget(CheckLine("done", text, "Whether one of them fits shows when it is tried."))
-            else:
-                text = "No private key in your vault is of a kind that opens it"
-                self._at_hand.addWidget(CheckLine("amberFlag", text, "Choose a key file below."))
-        self.moved.emit()
 
     # -- where one is ----------------------------------------------------------------------------------------------
 
@@ -217,15 +171,10 @@ class OpenMode(Mode):
         else:
             self.start_over()
 
-    def _chosen(self) -> list[str]:
-        return [name for name, tick in self.ticks.items() if tick.isChecked()]
-
     def _why_not(self) -> str:
-        if not (self._chosen() or self.key_file.path or self.passphrase.path or self.typed.text()):
-            return "Choose at least one key to try."
         if not self.output.text().strip() or any(letter in self.output.text() for letter in "/\\\0"):
             return "Give the opened file a name without slashes."
-        return ""
+        return self.keys.why_not
 
     def _job_name(self) -> str:
         return f"open {self.path.name if self.path else ''}"[:120]
@@ -234,7 +183,7 @@ class OpenMode(Mode):
         if self.part is self.written:
             self.open_folder()
         elif self.part is self.settings and not self._why_not():
-            if self._chosen():
+            if self.keys.chosen:
                 self.services.vault.unlocked(self._queue)
             else:
                 self._queue()
@@ -242,15 +191,11 @@ class OpenMode(Mode):
     def _queue(self) -> None:
         document = {
             "input": str(self.path),
-            "private_keys": self._chosen(),
-            "identity_files": [str(self.key_file.path)] if self.key_file.path else [],
-            "passphrase_file": str(self.passphrase.path) if self.passphrase.path else None,
-            "passphrase": self.services.typed.keep(self.typed.text()) if self.typed.text() else "",
+            **self.keys.take(),
             "output_name": self.output.text().strip(),
             "unpack": self.unpack.isChecked(),
             "name": self._job_name(),
         }
-        self.typed.clear()
         self.running.wait()
         self.show_part(self.running)
         self.queue(lambda: _spec(document))
@@ -279,7 +224,7 @@ class OpenMode(Mode):
         facts = [("File", result["path"]), ("Content", result["content"])]
         facts.append(("Size of the content", wording.size(result["content_bytes"])))
         # an unpacked folder counts its files where a file counts its segments
-        whole = "{n} files out of one archive." if unpacked else "{n} segments, in their order, to the last one."
+        whole = "Files out of one archive: {n}." if unpacked else "Segments in their order, to the last one: {n}."
         lines = [
             Line("done", "Every segment is authentic", whole, {"n": wording.number(result["segments"])}),
             Line(
@@ -332,8 +277,6 @@ def _spec(document: dict[str, Any]) -> Spec:
 
 
 _UNPACK_HELP = "It is the archive of a folder. The folder appears when all of it is authentic."
-_TYPED = "It stays in this window's memory: it is written nowhere, and forgotten when the window is closed."
-_FROM_FILE = "Delete the file afterwards."
 
 
 def _not_sealed(name: str) -> tuple[str, str, str, str]:

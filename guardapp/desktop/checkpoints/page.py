@@ -1,6 +1,7 @@
 """The Checkpoints page: Protect, Open, Verify, Scan. Each is a mode with its own steps; the cards at the top choose.
 
-Exporting a bundle and stripping are modes without a card: one comes to them from Protect and from Scan.
+Exporting a bundle, stripping and changing recipients are modes without a card: one comes to them from Protect, from
+Scan and from Open.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from guardapp.desktop.checkpoints.bundle_mode import BundleMode
 from guardapp.desktop.checkpoints.mode import Mode
 from guardapp.desktop.checkpoints.open_mode import OpenMode
 from guardapp.desktop.checkpoints.protect import ProtectMode
+from guardapp.desktop.checkpoints.recipients_mode import RecipientsMode
 from guardapp.desktop.checkpoints.scan_mode import ScanMode
 from guardapp.desktop.checkpoints.strip_mode import StripMode
 from guardapp.desktop.checkpoints.verify import VerifyMode
@@ -27,6 +29,9 @@ _CARDS = (
     ("verify", "ph.shield-check", "Verify", "Who signed it, is it whole"),
     ("scan", "ph.magnifying-glass", "Scan", "Look for hostile code"),
 )
+_CARD_OF = {"strip": "scan", "recipients": "open"}
+"""Modes without a card to the card that one came from."""
+
 _SIGNATURES = (".sig",)
 
 
@@ -35,7 +40,7 @@ class CheckpointsPage(Page):
 
     name = "checkpoints"
     title_key = "Checkpoints"
-    kinds = ("seal", "open", "verify", "bundle", "scan", "strip")
+    kinds = ("seal", "open", "verify", "bundle", "scan", "strip", "recipients")
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)
@@ -46,6 +51,7 @@ class CheckpointsPage(Page):
         self.bundle = BundleMode(services, session)
         self.scan = ScanMode(services, session)
         self.strip = StripMode(services, session)
+        self.recipients = RecipientsMode(services, session)
         self.modes: dict[str, Mode] = {
             "protect": self.protect,
             "open": self.open,
@@ -53,6 +59,7 @@ class CheckpointsPage(Page):
             "bundle": self.bundle,
             "scan": self.scan,
             "strip": self.strip,
+            "recipients": self.recipients,
         }
         self.cards: dict[str, ChoiceCard] = {}
         self.mode = ""
@@ -74,14 +81,15 @@ class CheckpointsPage(Page):
                 self.header.tools.addWidget(tool)
         self.verify.open_wanted.connect(self._open_sealed)
         self.protect.bundle_wanted.connect(self._begin_bundle)
-        self.scan.strip_wanted.connect(self._begin_strip)
+        self.scan.strip_wanted.connect(partial(self._begin, "strip"))
+        self.open.change_wanted.connect(partial(self._begin, "recipients"))
         self.choose("protect")
 
     def choose(self, name: str) -> None:
         """Bring a mode to the front."""
         self.mode = name
         for other, card in self.cards.items():
-            card.select(other == ("scan" if name == "strip" else name))
+            card.select(other == _CARD_OF.get(name, name))
         for other, mode in self.modes.items():
             mode.setVisible(other == name)
             for button in [*mode.tools, *mode.buttons]:
@@ -110,9 +118,9 @@ class CheckpointsPage(Page):
     def open_file(self, path: Path) -> None:
         """A signature or a folder is verified; a sealed file opened where that was chosen, else verified.
 
-        Where Scan or Strip is in front, whatever comes is for it.
+        Where Scan, Strip or the change of recipients is in front, whatever comes is for it.
         """
-        if self.mode in ("scan", "strip"):
+        if self.mode in ("scan", "strip", "recipients"):
             self._take(self.mode, path)
         elif path.suffix in _SIGNATURES:
             self._take("verify", path.parent)
@@ -130,12 +138,12 @@ class CheckpointsPage(Page):
     def _open_sealed(self, path: Path) -> None:
         self._take("open", path)
 
-    def _begin_strip(self, path: Path | None) -> None:
-        self.choose("strip")
+    def _begin(self, name: str, path: Path | None) -> None:
         if path is None:
-            self.strip.start_over()
+            self.choose(name)
+            self.modes[name].start_over()
         else:
-            self.strip.open_file(path)
+            self._take(name, path)
 
     def _begin_bundle(self) -> None:
         self.choose("bundle")

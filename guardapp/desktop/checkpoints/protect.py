@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from guardapp.desktop import wording
 from guardapp.desktop.checkpoints.age_choice import AgeChoice
+from guardapp.desktop.checkpoints.each_file import specs_for_each
 from guardapp.desktop.checkpoints.mode import Mode, Start, file_line
 from guardapp.desktop.checkpoints.recipients import RecipientsCard, short
 from guardapp.desktop.checkpoints.seal_review import SealReview
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 _KINDS = (("ph.package", "Checkpoint"), ("ph.package", "safetensors"), ("ph.file", "Any other file"))
 _HEADER_ONLY = "Read from the header, without unpickling and without loading weights."
 _LOADED = "Loaded safely in a process of its own: tensors only, no code is run."
+_ONLY_KEYS = "<b>{file}</b> · {size}. Only their private keys open it."
+_ONLY_THEY = "<b>{file}</b> · {size}. Only their private keys and passphrases open it."
 _STAYS = "A new file is written. The original stays as it is, unprotected."
 
 
@@ -76,6 +80,8 @@ class ProtectMode(Mode):
     def _make_settings(self) -> None:
         self.recipients = RecipientsCard(self.services, self.session)
         self.recipients.changed.connect(self.moved)
+        self.each = Tick("Seal each file by itself")
+        self.each.toggled.connect(self._show_convert)
         self.convert = Tick("Store the tensors as safetensors")
         self.verify = Tick("Read it back and compare")
         self.flush = Tick("Wait until it is on the disk")
@@ -84,7 +90,9 @@ class ProtectMode(Mode):
             tick.toggled.connect(self.moved)
         self._convert_help = Label(_CONVERT_HELP, "small", "muted", wrap=True)
         options = Card("How")
+        self._each_help = Label(_EACH_HELP, "small", "muted", wrap=True)
         for tick, help in (
+            (self.each, self._each_help),
             (self.convert, self._convert_help),
             (self.verify, Label(_VERIFY_HELP, "small", "muted", wrap=True)),
             (self.flush, Label(_FLUSH_HELP, "small", "muted", wrap=True)),
@@ -122,6 +130,7 @@ class ProtectMode(Mode):
     def start_over(self) -> None:
         self.forget_job()
         self.path, self._seen = None, None
+        self.each.setChecked(False)
         self.show_part(self.start)
 
     def open_file(self, path: Path) -> None:
@@ -130,6 +139,9 @@ class ProtectMode(Mode):
         self.start.show_error(None)
         self.error.hide()
         self.age.reset()
+        self.each.setChecked(False)
+        for part in (self.each, self._each_help):
+            part.hide()
         self.recipients.begin()
         self.session.forget_all()
         self.session.ask({"do": "look", "path": str(path)}, self._looked, self._refused)
@@ -142,11 +154,11 @@ class ProtectMode(Mode):
 
     def _looked(self, seen: dict[str, Any]) -> None:
         self._seen = seen
-        can_convert = bool(seen["converts"])
-        self.convert.setEnabled(can_convert)
-        self.convert.setChecked(can_convert)
-        self._convert_help.say(_CONVERT_HELP if can_convert else _NO_CONVERT.get(seen["kind"], _NO_CONVERT["other"]))
-        if seen["kind"] == "safetensors" or can_convert:
+        for part in (self.each, self._each_help):
+            part.setVisible(seen["kind"] == "folder")
+        self.each.setChecked(False)
+        self._show_convert()
+        if seen["kind"] == "safetensors" or seen["converts"]:
             self.tensors.show_nothing("Reading the list of tensors", "")
             self.session.ask({"do": "tensors", "path": str(self.path)}, self._listed, self._not_listed)
         else:
@@ -154,11 +166,22 @@ class ProtectMode(Mode):
             self.tensors.show_nothing("No tensors to show", why)
         self.moved.emit()
 
+    def _show_convert(self) -> None:
+        seen = self._seen
+        if seen is None:
+            return
+        can_convert = bool(seen["converts"]) or self.each.isChecked()
+        self.convert.setEnabled(can_convert)
+        self.convert.setChecked(can_convert)
+        self._convert_help.say(_CONVERT_HELP if can_convert else _NO_CONVERT.get(seen["kind"], _NO_CONVERT["other"]))
+        self.moved.emit()
+
     def _listed(self, found: dict[str, Any]) -> None:
         self._left_out = found["left_out"]
         tensors = [Tensor(name, tuple(shape), dtype, nbytes) for name, dtype, shape, nbytes in found["tensors"]]
         is_header = self._seen is not None and self._seen["kind"] == "safetensors"
-        self.tensors.show_tensors(tensors, _HEADER_ONLY if is_header else _LOADED)
+        how = _HEADER_ONLY if is_header else _LOADED
+        self.tensors.show_tensors(tensors, how, self.path, self.session)
         self.moved.emit()
 
     def _not_listed(self, error: GuardError) -> None:
@@ -169,9 +192,7 @@ class ProtectMode(Mode):
 
     def _export_tensors(self, tensors: list[Tensor]) -> None:
         self.services.choose_target(
-            lambda path: self.services.background(
-                lambda: write_csv(tensors, path), lambda _: self.services.tell("The file was written.", "success")
-            ),
+            lambda path: self.services.background(partial(write_csv, tensors, path), self.exported),
             "Export the list of tensors…",
             "tensors.csv",
         )
@@ -202,12 +223,15 @@ class ProtectMode(Mode):
                 self.recipients.chosen,
                 (self.convert.isChecked(), self.verify.isChecked(), self.flush.isChecked()),
                 self._left_out,
+                each=self.each.isChecked(),
             )
             self.show_part(self.review)
         elif self.part is self.review:
             self._queue()
 
     def _sealed_name(self) -> str:
+        if self.each.isChecked():
+            return f"*.{self.age.format}"
         names = (self._seen or {}).get("sealed_name", {}).get(self.age.format, {})
         return str(names.get("converted" if self.convert.isChecked() else "as_it_is", ""))
 
@@ -225,7 +249,16 @@ class ProtectMode(Mode):
         }
         self.running.wait()
         self.show_part(self.running)
-        self.queue(lambda: _spec(document))
+        if self.each.isChecked():
+            self.services.background(partial(specs_for_each, document), self._submit_each, self._refused_order)
+        else:
+            self.queue(lambda: _spec(document))
+
+    def _submit_each(self, specs: list[Spec]) -> None:
+        for spec in specs:
+            self.submitted.emit(spec)
+        self.start_over()
+        self.services.tell("Jobs that were queued, one for each file: {n}", "success", n=len(specs))
 
     def _why_not(self) -> str:
         """Why it cannot be queued now, or nothing; English."""
@@ -255,7 +288,7 @@ class ProtectMode(Mode):
             "success",
             "ph.shield-check-fill",
             "Sealed for {n} recipient" if one else "Sealed for {n} recipients",
-            "<b>{file}</b> · {size}. Only their private keys open it.",
+            _ONLY_THEY if spec.get("passphrase") or spec.get("passphrase_file") else _ONLY_KEYS,
             n=result["recipients"],
             file=result["path"],
             size=wording.size(result["sealed_bytes"]),
@@ -338,6 +371,7 @@ def _spec(document: dict[str, Any]) -> Spec:
     return lookup("seal").spec.model_validate(document)
 
 
+_EACH_HELP = "One job and one sealed file for each file in it, instead of one archive of the folder."
 _CONVERT_HELP = "The checkpoint is loaded safely and only its tensors are kept, so that nothing in it can run later."
 _NO_CONVERT = {
     "safetensors": "It is safetensors already: nothing in it can run.",

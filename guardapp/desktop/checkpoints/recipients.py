@@ -31,6 +31,9 @@ KIND_WORDS = {
 }
 """What a recipient's stanza is for, an English key."""
 
+KIND_ICONS = {"argon2id": "ph.lock-key", "scrypt": "ph.lock-key"}
+"""The icons of those that are no keys."""
+
 _PATH_ENDINGS = (".pem", ".pub", ".txt")
 
 
@@ -63,18 +66,20 @@ def short(text: str) -> str:
 
 def kind_chips(kinds: Sequence[str]) -> list[QWidget]:
     """What a sealed file tells of its recipients: only for what kind of key each is."""
-    icons = {"argon2id": "ph.lock-key", "scrypt": "ph.lock-key", "RSA-OAEP": "ph.key"}
     made: list[QWidget] = []
     for kind in dict.fromkeys(kinds):
         count = sum(one == kind for one in kinds)
         words = Key(KIND_WORDS.get(kind, "Unknown kind"))
         text = "{kind} × {n}" if count > 1 else "{kind}"
-        made.append(Chip(text, icons.get(kind, "ph.key"), kind=words, n=count))
+        made.append(Chip(text, KIND_ICONS.get(kind, "ph.key"), kind=words, n=count))
     return made
 
 
 class RecipientsCard(Card):
-    """changed(): somebody was added or removed."""
+    """changed(): somebody was added or removed.
+
+    alone: whether nobody else can open it; False where they come in addition to others
+    """
 
     changed = Signal()
 
@@ -82,6 +87,7 @@ class RecipientsCard(Card):
         super().__init__("Who can open it")
         self._services, self._session = services, session
         self.chosen: list[Recipient] = []
+        self.alone = True
         self._begun = False
         self.flow = Flow()
         self.nobody = Label("Nobody yet. Add at least one key.", "body", "muted", wrap=True)
@@ -134,6 +140,11 @@ class RecipientsCard(Card):
         self.chosen, self._begun = [], False
         self._show_vault()
 
+    def set_alone(self, alone: bool) -> None:
+        self.alone = alone
+        self.title.say("Who can open it" if alone else "Who can open it, too")
+        self._show_vault()
+
     def put(self, recipient: Recipient) -> None:
         """Add one, once."""
         if all(recipient.text != one.text for one in self.chosen):
@@ -157,8 +168,8 @@ class RecipientsCard(Card):
             chips.append(chip)
         self.flow.fill(chips)
         self.flow.setVisible(bool(chips))
-        self.nobody.setVisible(not chips)
-        self.locked_out.setVisible(bool(chips) and not any(one.mine for one in self.chosen))
+        self.nobody.setVisible(not chips and self.alone)
+        self.locked_out.setVisible(bool(chips) and self.alone and not any(one.mine for one in self.chosen))
         text = "1 recipient" if len(chips) == 1 else "{n} recipients"
         self.note.say(text, n=len(chips)) if chips else self.note.put("")
         self.passphrase.setEnabled(not self.typed)
@@ -179,7 +190,7 @@ class RecipientsCard(Card):
         return sorted(keys, key=lambda key: SEALING_TYPES.index(key.type))
 
     def _show_vault(self) -> None:
-        if self._services.vault.snapshot is not None and not self._begun:
+        if self._services.vault.snapshot is not None and not self._begun and self.alone:
             self._begun = True
             own = [key for key in self._keys() if key.has_private]
             if own and not self.chosen:

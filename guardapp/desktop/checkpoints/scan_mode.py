@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import shutil
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from guardapp.desktop import wording
 from guardapp.desktop.checkpoints.mode import Mode, Start
+from guardapp.desktop.checkpoints.plain_rows import PlainRows
 from guardapp.desktop.checkpoints.tensor_card import WholeRows
 from guardapp.desktop.i18n import tr
 from guardapp.desktop.kit import (
@@ -23,14 +23,12 @@ from guardapp.desktop.kit import (
     EmptyState,
     FigureLine,
     Label,
-    TableModel,
     TableView,
     VerdictCard,
     clear,
     row,
 )
 from guardapp.desktop.theme import tokens
-from guardapp.errors import from_os_error
 
 if TYPE_CHECKING:
     from guardapp.desktop.child_session import ChildSession
@@ -45,7 +43,7 @@ _LEVELS = {"unsafe": ("ph.x-circle", "danger"), "unknown": ("ph.warning", "warni
 _NAMED = 3
 
 
-class FindingsModel(TableModel):
+class FindingsModel(PlainRows):
     """Findings of a `ScanResult` as plain data, the worst first."""
 
     def __init__(self) -> None:
@@ -57,15 +55,6 @@ class FindingsModel(TableModel):
                 Column("Byte", True, 88),
             ]
         )
-        self.rows: list[dict[str, Any]] = []
-
-    def show_findings(self, rows: list[dict[str, Any]]) -> None:
-        self.beginResetModel()
-        self.rows = rows
-        self.endResetModel()
-
-    def row_total(self) -> int:
-        return len(self.rows)
 
     def cell(self, row: int, column: int) -> Cell:
         found = self.rows[row]
@@ -108,7 +97,7 @@ class ScanMode(Mode):
         self.running.back.connect(self.start_over)
         self.add_parts(self.start, self.running, self.result)
         self.export = Button("Export report…", icon="ph.export")
-        self.export.clicked.connect(self._export_report)
+        self.export.clicked.connect(partial(self.export_report, "scan"))
         self.another = Button("Scan another…", icon="ph.folder-open")
         self.another.clicked.connect(self.start_over)
         self.tools = [self.export, self.another]
@@ -215,7 +204,7 @@ class ScanMode(Mode):
             line.put(value)
             self._figures.addWidget(line)
         self._count.say("1 finding" if result["found"] == 1 else "{n} findings", n=wording.number(result["found"]))
-        self.model.show_findings(result["findings"])
+        self.model.show_rows(result["findings"])
         self._nothing.sentence.say(_ALL_READ)
         self._stack.setCurrentWidget(self._whole if result["findings"] else self._nothing)
         self.show_part(self.result)
@@ -249,19 +238,6 @@ class ScanMode(Mode):
         else:
             self.strip.enable()
 
-    def _export_report(self) -> None:
-        row = self.row
-        if row is not None and self.path is not None:
-            source = row.folder / "report.html"
-            self.services.choose_target(
-                lambda path: self.services.background(partial(_copy_file, source, path), self._exported),
-                "Export report…",
-                f"scan-{self.path.name}.html",
-            )
-
-    def _exported(self, _: object) -> None:
-        self.services.tell("The file was written.", "success")
-
 
 _SIDE = 264
 _LOWEST = tokens.height("cardHeader") + 6 * tokens.height("row")
@@ -294,10 +270,3 @@ def _spec(path: Path) -> Spec:
     from guardapp.jobs.registry import lookup
 
     return lookup("scan").spec.model_validate({"input": str(path), "name": f"scan {path.name}"[:120]})
-
-
-def _copy_file(source: Path, target: Path) -> None:
-    try:
-        shutil.copyfile(source, target)
-    except OSError as error:
-        raise from_os_error(error) from error

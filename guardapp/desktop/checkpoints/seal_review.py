@@ -54,11 +54,16 @@ class SealReview(QWidget):
         recipients: Sequence[Recipient],
         options: tuple[bool, bool, bool],
         left_out: Sequence[str],
+        *,
+        each: bool = False,
     ) -> None:
-        """options: convert, verify, flush"""
+        """options: convert, verify, flush; each: every file of the folder by itself"""
         convert, verify, flush = options
         clear(self._steps)
-        if convert:
+        if each:
+            text = "Checkpoints are loaded safely first, and only their tensors are kept." if convert else "As it is."
+            self._steps.addWidget(CheckLine("done", "Each file in {file} is sealed by itself", text, file=path.name))
+        elif convert:
             text = "Only its tensors are kept, as safetensors."
             self._steps.addWidget(CheckLine("done", "{file} is loaded safely", text, file=path.name))
             if left_out:

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from guardapp.desktop import wording
 from guardapp.desktop.checkpoints.mode import Mode, Start, file_line
+from guardapp.desktop.checkpoints.plain_rows import PlainRows
 from guardapp.desktop.checkpoints.tensor_card import Tensor, TensorCard, WholeRows
 from guardapp.desktop.i18n import tr
 from guardapp.desktop.kit import (
@@ -22,7 +23,6 @@ from guardapp.desktop.kit import (
     Field,
     FigureLine,
     Label,
-    TableModel,
     TableView,
     TextField,
     VerdictCard,
@@ -52,7 +52,7 @@ _ROUNDINGS = (
 )
 
 
-class RemovedModel(TableModel):
+class RemovedModel(PlainRows):
     """What was taken out, of a `StripResult` as plain data."""
 
     def __init__(self) -> None:
@@ -64,15 +64,6 @@ class RemovedModel(TableModel):
                 Column("Size", True, 88),
             ]
         )
-        self.rows: list[dict[str, Any]] = []
-
-    def show_removed(self, rows: list[dict[str, Any]]) -> None:
-        self.beginResetModel()
-        self.rows = rows
-        self.endResetModel()
-
-    def row_total(self) -> int:
-        return len(self.rows)
 
     def cell(self, row: int, column: int) -> Cell:
         one = self.rows[row]
@@ -203,7 +194,7 @@ class StripMode(Mode):
 
     def _listed(self, found: dict[str, Any]) -> None:
         tensors = [Tensor(name, tuple(shape), dtype, nbytes) for name, dtype, shape, nbytes in found["tensors"]]
-        self.tensors.show_tensors(tensors, _LOADED)
+        self.tensors.show_tensors(tensors, _LOADED, self.path, self.session)
         self.tensors.export.hide()
 
     def _unlisted(self, error: GuardError) -> None:
@@ -268,7 +259,7 @@ class StripMode(Mode):
             "success",
             "ph.shield-check-fill",
             "The model alone",
-            "<b>{removed}</b> things were taken out, <b>{tensors}</b> tensors kept, read back and compared.",
+            "Taken out: <b>{removed}</b>. Tensors kept, read back and compared: <b>{tensors}</b>.",
             removed=wording.number(result["removed_count"]),
             tensors=wording.number(result["tensors"]),
         )
@@ -291,7 +282,7 @@ class StripMode(Mode):
         self._note.say(
             _EXACT if cost is None else "How accurate the model still is has to be measured with your own data."
         )
-        self.model.show_removed(result["removed"])
+        self.model.show_rows(result["removed"])
         self._nothing.sentence.say("The file held the model's tensors and nothing else.")
         self._stack.setCurrentWidget(self._whole if result["removed"] else self._nothing)
         self.show_part(self.result)

@@ -1,4 +1,4 @@
-"""The list of tensors: name, shape, type, size and, where they were hashed, SHA-256; found by name."""
+"""The list of tensors: name, shape, type, size and, where they were hashed, SHA-256; found by name, looked into."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QStackedWidget, QWidget
 
 from guardapp.desktop import wording
+from guardapp.desktop.checkpoints.tensor_look import TensorLook
 from guardapp.desktop.i18n import say
 from guardapp.desktop.kit import (
     Card,
@@ -29,6 +30,9 @@ from guardapp.desktop.kit import (
     row,
 )
 from guardapp.desktop.theme import tokens
+
+if TYPE_CHECKING:
+    from guardapp.desktop.child_session import ChildSession
 
 _HEADS = ("Tensor", "Shape", "Type", "Size", "SHA-256")
 _COLUMNS = (Column("Tensor"), Column("Shape", width=152), Column("Type", width=64), Column("Size", True, 88))
@@ -180,8 +184,11 @@ class TensorCard(Card):
         foot.setStretch(1, 1)
         self._foot.setLayout(foot)
         self._line = hline()
+        self.look = TensorLook()
+        self.table.selectionModel().currentRowChanged.connect(self._chosen)
         self.body.setSpacing(0)
         self.body.addWidget(self._stack, 1)
+        self.body.addWidget(self.look)
         self.body.addWidget(self._line)
         self.body.addWidget(self._foot)
         self.setMinimumHeight(_LOWEST)
@@ -190,6 +197,7 @@ class TensorCard(Card):
     def show_nothing(self, title: str, sentence: str, **values: Any) -> None:
         """No list, and why; English keys."""
         self.model.show_tensors([])
+        self.look.begin(None, Path())
         self.empty.title.say(title)
         self.empty.sentence.say(sentence, **values) if sentence else self.empty.sentence.put("")
         self._stack.setCurrentWidget(self.empty)
@@ -197,9 +205,12 @@ class TensorCard(Card):
         for part in (self.search, self.export, self._foot, self._line):
             part.hide()
 
-    def show_tensors(self, tensors: Sequence[Tensor], how: str) -> None:
-        """`how` they were read, an English key."""
+    def show_tensors(
+        self, tensors: Sequence[Tensor], how: str, path: Path | None = None, session: ChildSession | None = None
+    ) -> None:
+        """`how` they were read, an English key; path, session: whom to ask about the numbers in which file."""
         self.search.clear()
+        self.look.begin(session if path is not None else None, path or Path())
         self.model.show_tensors(tensors)
         self._stack.setCurrentWidget(self._whole)
         say(
@@ -212,6 +223,10 @@ class TensorCard(Card):
         self._said.say(how)
         for part in (self.search, self.export, self._foot, self._line):
             part.show()
+
+    def _chosen(self, index: QModelIndex, _before: QModelIndex) -> None:
+        if index.isValid() and index.row() < len(self.model.shown):
+            self.look.look_at(self.model.shown[index.row()].name)
 
     def _find(self, text: str) -> None:
         self.model.find(text)

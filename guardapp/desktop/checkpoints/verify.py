@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,6 @@ from guardapp.desktop.checkpoints.tensor_card import TensorCard, from_result, wr
 from guardapp.desktop.i18n import Key
 from guardapp.desktop.kit import Button, Card, CheckLine, Chip, Label, VerdictCard, clear, row
 from guardapp.desktop.theme import tokens
-from guardapp.errors import from_os_error
 
 if TYPE_CHECKING:
     from guardapp.desktop.child_session import ChildSession
@@ -52,7 +50,7 @@ class VerifyMode(Mode):
         self._make_result()
         self.add_parts(self.start, self.running, self.result)
         self.export = Button("Export report…", icon="ph.export")
-        self.export.clicked.connect(self._export_report)
+        self.export.clicked.connect(partial(self.export_report, "verification"))
         self.another = Button("Verify another…", icon="ph.folder-open")
         self.another.clicked.connect(self.start_over)
         self.with_key = Button("Check with a public key file…", icon="ph.key")
@@ -195,7 +193,8 @@ class VerifyMode(Mode):
         self._passed.set_color(found.tone)
         self._show_recipients(result["recipients"])
         if result["tensors"]:
-            self.tensors.show_tensors(from_result(result["tensors"]), _HASHED)
+            plain = self.path if self.path is not None and self.path.suffix == ".safetensors" else None
+            self.tensors.show_tensors(from_result(result["tensors"]), _HASHED, plain, self.session)
         elif result["recipients"]:
             text = "Tensors are listed when one of your keys opens the sealed file and it is whole."
             self.tensors.show_nothing("No tensors to show", text)
@@ -305,25 +304,12 @@ class VerifyMode(Mode):
             QApplication.clipboard().setText(found.whole)
             self.services.tell("The fingerprint is on the clipboard.", "success")
 
-    def _export_report(self) -> None:
-        row = self.row
-        if row is not None and self.path is not None:
-            source = row.folder / "report.html"
-            self.services.choose_target(
-                lambda path: self.services.background(partial(_copy_file, source, path), self._exported),
-                "Export report…",
-                f"verification-{self.path.name}.html",
-            )
-
     def _export_tensors(self, tensors: list[Any]) -> None:
         self.services.choose_target(
-            lambda path: self.services.background(partial(write_csv, tensors, path), self._exported),
+            lambda path: self.services.background(partial(write_csv, tensors, path), self.exported),
             "Export the list of tensors…",
             "tensors.csv",
         )
-
-    def _exported(self, _: object) -> None:
-        self.services.tell("The file was written.", "success")
 
 
 _LIMITS = {
@@ -340,10 +326,3 @@ def _spec(path: Path, key: Path | None, vault: Vault) -> Spec:
     from guardapp.seal.verify_job import spec_for
 
     return spec_for(path, vault, key=key).model_copy(update={"name": f"verify {path.name}"[:120]})
-
-
-def _copy_file(source: Path, target: Path) -> None:
-    try:
-        shutil.copyfile(source, target)
-    except OSError as error:
-        raise from_os_error(error) from error

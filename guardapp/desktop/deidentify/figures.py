@@ -54,7 +54,11 @@ class Figures(QWidget):
         k, target = found["k"], draft.target
         if k is None or target is None:
             self.clear()
-            self.k.show_value("–", "", "ph.info", "no group size is asked for", "muted")
+            shown = "–" if k is None else wording.number(int(k))
+            self.k.show_value(shown, "", "ph.info", "no group size is asked for", "muted")
+            if draft.grouped:
+                self._show_suppressed(float(found["suppressed"]), draft.suppression_limit)
+                self._show_utility(float(found["utility"]), found["loss_by_column"])
             return
         reached = k >= target
         mark, color = ("ph.check-circle", "success") if reached else ("ph.warning-circle", "danger")

@@ -6,17 +6,17 @@ import hashlib
 import re
 from collections.abc import Collection, Sequence
 
+from guardapp.desktop.deidentify.history import History
+
 Lines = tuple[tuple[str, ...], ...]
 
 
-class HierarchyDraft:
+class HierarchyDraft(History[Lines]):
     """Lines with their history. Level 0 is the value itself and stays as it is."""
 
     def __init__(self, lines: Sequence[Sequence[str]]) -> None:
-        self._now: Lines = tuple(tuple(line) for line in lines)
+        super().__init__(tuple(tuple(line) for line in lines))
         self._start = self._now
-        self._past: list[Lines] = []
-        self._future: list[Lines] = []
 
     @property
     def lines(self) -> Lines:
@@ -57,27 +57,7 @@ class HierarchyDraft:
 
     def _step(self, lines: Lines) -> None:
         if lines != self._now:
-            self._past.append(self._now)
-            self._future.clear()
-            self._now = lines
-
-    @property
-    def can_undo(self) -> bool:
-        return bool(self._past)
-
-    @property
-    def can_redo(self) -> bool:
-        return bool(self._future)
-
-    def undo(self) -> None:
-        if self._past:
-            self._future.append(self._now)
-            self._now = self._past.pop()
-
-    def redo(self) -> None:
-        if self._future:
-            self._past.append(self._now)
-            self._now = self._future.pop()
+            self._go_on(lines)
 
     def file_name(self, column: str) -> str:
         """A name that tells the column, and differs where the content does."""

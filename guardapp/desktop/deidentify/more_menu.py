@@ -16,21 +16,22 @@ TARGETS = (2, 3, 5, 7, 10, 15, 20, 30, 50, 100)
 def more_menu(
     parent: QWidget,
     target: int | None,
-    set_target: Callable[[int], None],
+    set_target: Callable[[int | None], None] | None,
     entries: Mapping[str, Callable[[], object]],
 ) -> QMenu:
     """A menu that ends with its closing.
 
-    target: the smallest group aimed at now, None where no group is asked for
+    target: the smallest group aimed at now, None where no size is asked for
+    set_target: takes another one; None where there is nothing to group
     entries: what else there is, by its English key
     """
     menu = QMenu(parent)
     menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     call_it(menu, "More")
-    if target is not None:
+    if set_target is not None:
         targets = menu.addMenu(tr("Smallest group to aim at"))
-        for k in TARGETS:
-            action = targets.addAction(f"k = {k}")
+        for k in (*TARGETS, None):
+            action = targets.addAction(tr("None: other guarantees decide") if k is None else f"k = {k}")
             action.setCheckable(True)
             action.setChecked(k == target)
             action.triggered.connect(partial(_take, set_target, k))
@@ -43,6 +44,6 @@ def _do(act: Callable[[], object], checked: bool = False) -> None:
     act()
 
 
-def _take(set_target: Callable[[int], None], k: int, checked: bool = False) -> None:
+def _take(set_target: Callable[[int | None], None], k: int | None, checked: bool = False) -> None:
     # Qt adds whether the entry is ticked
     set_target(k)

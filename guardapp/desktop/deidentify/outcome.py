@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from guardapp.desktop import wording
 from guardapp.desktop.deidentify.attacks_card import AttacksCard
+from guardapp.desktop.deidentify.guarantee_kinds import counted
 from guardapp.desktop.kit import (
     Button,
     Card,
@@ -109,10 +110,21 @@ class Outcome(QWidget):
         self._counted.show()
         self._limits.show()
         k, rows = int(report.get("k") or 0), int(report["rows_out"])
-        grouped = k > 0 and bool(report["models"])
-        self._tiles.setVisible(grouped)
+        models = report["models"]
+        sized = any(model["name"] == "k-anonymity" for model in models)
+        self._tiles.setVisible(k > 0 and bool(models))
         table = str((job.result or {}).get("table", ""))
-        if grouped:
+        if k > 0 and models and not sized:
+            self.verdict.show_verdict(
+                "success",
+                "ph.shield-check-fill",
+                "The release holds every guarantee that was asked for",
+                "<b>{table}</b> · {rows} rows. They were measured again in the written file. Groups may be small.",
+                table=table,
+                rows=wording.number(rows),
+            )
+            self._show_tiles(report, k, rows)
+        elif k > 0 and models:
             self.verdict.show_verdict(
                 "success",
                 "ph.shield-check-fill",
@@ -167,9 +179,14 @@ class Outcome(QWidget):
             self._checks.addWidget(escaped)
 
     def _show_tiles(self, report: dict[str, Any], k: int, rows: int) -> None:
-        target = next((int(m["k"]) for m in report["models"] if m["name"] == "k-anonymity"), k)
+        target = next((int(m["k"]) for m in report["models"] if m["name"] == "k-anonymity"), None)
         before, after = report["risk"]["before"]["at_risk"], report["risk"]["after"]["at_risk"]
-        self.k.show_value(wording.number(k), "records", "ph.check-circle", "target at least {k}", k=target)
+        if target is None:
+            self.k.show_value(wording.number(k), "records", "ph.info", "no group size is asked for", "muted")
+        else:
+            self.k.show_value(wording.number(k), "records", "ph.check-circle", "target at least {k}", k=target)
+        # who is at risk is told by a size of groups
+        self.risk.setVisible(target is not None)
         self.risk.show_value(f"{100 * after:.1f}", "%", "ph.arrow-down", "was {share} %", share=f"{100 * before:.1f}")
         grouped = len(report["utility"].get("loss_by_column", {})) or 1
         share = float(report.get("suppressed_cells", 0)) / max(rows * grouped, 1)
@@ -185,6 +202,9 @@ def _model_line(model: dict[str, Any], columns: str) -> CheckLine:
     if model["name"] == "k-anonymity":
         text, evidence = "k = {measured}, at least {asked} was asked for", "Over {columns}."
         return CheckLine(state, text, evidence, measured=model["measured"], asked=model["k"], columns=columns)
+    if (words := counted(model)) is not None:
+        (text, values), (evidence, more) = words
+        return CheckLine(state, text, evidence, **values, **more)
     if model["name"] != "distinct-l-diversity":
         text, evidence = "{model} of {column}: {measured} in the worst group", "Asked for: {asked}."
         asked = next((model[field] for field in ("t", "beta", "delta", "c", "l") if field in model), "")

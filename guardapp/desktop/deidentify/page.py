@@ -12,11 +12,12 @@ from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QMenu, QStackedWidget
 
 from guardapp.desktop.deidentify import page_words
+from guardapp.desktop.deidentify.folder_mode import FolderMode
 from guardapp.desktop.deidentify.more_menu import more_menu
-from guardapp.desktop.deidentify.outcome import Outcome
 from guardapp.desktop.deidentify.page_jobs import PageJobs
+from guardapp.desktop.deidentify.page_results import PageResults
 from guardapp.desktop.deidentify.page_sheets import PageSheets
-from guardapp.desktop.deidentify.page_words import INPUT, OUTCOME, REVIEW, SETTINGS
+from guardapp.desktop.deidentify.page_words import FOLDER, INPUT, JOINED, OUTCOME, REVIEW, SETTINGS
 from guardapp.desktop.deidentify.policy_files import NO_TABLE, RULES, PolicyFiles
 from guardapp.desktop.deidentify.review import Review
 from guardapp.desktop.deidentify.rules import Draft
@@ -31,8 +32,6 @@ from guardapp.resource_files import resource
 
 _TABLES = "Tables (*.csv *.tsv *.txt *.gz *.jsonl *.ndjson *.parquet *.xlsx *.sqlite *.sqlite3 *.db);;All files (*)"
 _ENDINGS = (".csv", ".tsv", ".gz", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".sqlite", ".sqlite3", ".db")
-
-
 __all__ = ["INPUT", "OUTCOME", "REVIEW", "SETTINGS", "DeidentifyPage"]
 
 
@@ -41,7 +40,7 @@ class DeidentifyPage(Page):
 
     name = "deidentify"
     title_key = "De-identify"
-    kinds = ("deid",)
+    kinds = ("deid", "tables")
     scrolls = False
 
     def __init__(self, services: Services) -> None:
@@ -61,8 +60,11 @@ class DeidentifyPage(Page):
         self.settings_step = SettingsStep()
         self.review = Review(services.jobs.new_folder, self._choose_population)
         self.files = PolicyFiles(services, self.desk, self, self._take_policy)
-        self.sheets = PageSheets(services, self.desk, self, self._change, self.settings_step.profile)
-        self.outcome = Outcome()
+        population = self.review.options.population
+        self.sheets = PageSheets(services, self.desk, self, self._change, self.settings_step.profile, population)
+        self.results = PageResults(self.jobs, self, lambda: self.step, self._go)
+        self.outcome, self.joined = self.results.one, self.results.several
+        self.folder = FolderMode(services, self.desk, self)
         self.steps = Steps()
         self.undo = IconButton("ph.arrow-u-up-left", "Undo the last change of rules (Ctrl+Z)")
         self.redo = IconButton("ph.arrow-u-up-right", "Redo (Ctrl+Shift+Z)")
@@ -73,7 +75,8 @@ class DeidentifyPage(Page):
         self.report_button = Button("Open the report")
         self.primary = Button("Review & queue", "primary", "ph.arrow-right", trailing=True)
         self.stack = QStackedWidget()
-        for view in (self.start, self.settings_step, scrolling(self.review), scrolling(self.outcome)):
+        low = [scrolling(view) for view in (self.review, self.outcome, self.folder.step, self.joined)]
+        for view in (self.start, self.settings_step, *low):
             self.stack.addWidget(view)
         self.body.addWidget(self.stack, 1)
         for tool in (self.steps, self.undo, self.redo, self.more):
@@ -96,11 +99,14 @@ class DeidentifyPage(Page):
         settings.pair.rows.wanted.connect(desk.want_rows)
         settings.list.role_picked.connect(self._set_role)
         settings.list.rule_picked.connect(self._set_rule)
-        settings.list.details_wanted.connect(self._ask_rule)
+        settings.list.details_wanted.connect(lambda name: self.sheets.rule(name, self.draft))
         settings.list.hierarchy_wanted.connect(lambda name: self.sheets.hierarchy(name, self.draft))
         settings.figures.k_moved.connect(self._set_k)
         self.start.dropped.connect(self.open_file)
         self.start.choose.connect(self._choose)
+        self.start.choose_folder.connect(lambda: self.folder.choose(self.open_file))
+        self.folder.changed.connect(self._say)
+        self.folder.refused.connect(self._refused)
         self.start.sample.connect(self.open_sample)
         self.steps.chosen.connect(self._step_chosen)
         self.undo.clicked.connect(self._undo)
@@ -111,15 +117,9 @@ class DeidentifyPage(Page):
         self.other.clicked.connect(self._start_over)
         self.report_button.clicked.connect(self.jobs.open_report)
         self.primary.clicked.connect(self._press)
-        self.outcome.again.connect(self.jobs.again)
-        self.outcome.cancel.connect(self.jobs.cancel)
-        self.jobs.arrived.connect(self._job_arrived)
-        self.jobs.went_on.connect(self._job_went_on)
-        self.jobs.done.connect(self._job_done)
         self.jobs.refused.connect(self.services.fail)
         for keys, act in (("Ctrl+Z", self._undo), ("Ctrl+Shift+Z", self._redo), ("Ctrl+Y", self._redo)):
-            shortcut = QShortcut(QKeySequence(keys), self)
-            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut = QShortcut(QKeySequence(keys), self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(act)
 
     # -- where one is ----------------------------------------------------------------------------------------------
@@ -142,6 +142,8 @@ class DeidentifyPage(Page):
             SETTINGS: self.settings_step.list,
             REVIEW: self.review.name,
             OUTCOME: self.other,
+            FOLDER: self.folder.step.list,
+            JOINED: self.other,
         }[step]
         first.setFocus(Qt.FocusReason.OtherFocusReason)
 
@@ -149,6 +151,7 @@ class DeidentifyPage(Page):
         if step == REVIEW:
             self._to_review()
         elif step == INPUT or self.draft is not None:
+            self.folder.leave()
             self._go(step)
 
     def _to_review(self) -> None:
@@ -167,13 +170,16 @@ class DeidentifyPage(Page):
             self._to_review()
         elif self.step == REVIEW:
             self._queue()
-        elif self.step == OUTCOME:
+        elif self.step == FOLDER:
+            self.folder.queue(self.jobs, self.submit.emit)
+        elif self.step in (OUTCOME, JOINED):
             self.jobs.open_folder()
         elif self.draft is not None:
             self._go(SETTINGS)
 
     def _start_over(self) -> None:
         self.jobs.leave()
+        self.folder.leave()
         self._go(INPUT)
 
     # -- what it says ----------------------------------------------------------------------------------------------
@@ -203,13 +209,24 @@ class DeidentifyPage(Page):
         self.open_file(resource("samples", "discharges.csv"))
 
     def open_file(self, path: Path) -> None:
-        """A table opens; a policy is applied to the table that is open."""
+        """A table or a folder of tables opens; a policy is applied to what is open."""
+        if path.is_dir():
+            self._open_folder(path)
+            return
         if path.suffix.lower() in (".yaml", ".yml"):
             self._open_policy(path)
             return
         self._open_table(path)
 
+    def _open_folder(self, path: Path) -> None:
+        self.path, self.draft = None, None
+        self.jobs.leave()
+        self.start.show_error(None)
+        self.folder.open(path)
+        self._go(FOLDER)
+
     def _open_table(self, path: Path, table: str | None = None) -> None:
+        self.folder.leave()
         self.path, self.draft, self._rows, self._figures, self._trouble = path, None, None, None, None
         self._points, self._names, self._table = None, [], table
         self.jobs.leave()
@@ -226,7 +243,7 @@ class DeidentifyPage(Page):
     def _refused(self, error: GuardError) -> None:
         if error.code == "session.cancelled":
             return
-        path, several = self.path, error.code == "table.which"
+        path, several = self.path, error.code == "table.which" and self.path is not None
         self.path, self.draft = None, None
         self.desk.close()
         self._go(INPUT)
@@ -246,6 +263,9 @@ class DeidentifyPage(Page):
         self._changed()
 
     def _open_policy(self, path: Path) -> None:
+        if self.folder.path is not None:
+            self.folder.load(path)
+            return
         if self.draft is None:
             self._go(INPUT)
             self.start.show_error(NO_TABLE)
@@ -264,15 +284,15 @@ class DeidentifyPage(Page):
 
     def _changed(self) -> None:
         """The rules are different: show it now, measure it soon."""
-        if self.draft is None:
+        draft, settings = self.draft, self.settings_step
+        if draft is None:
             return
         self._figures, self._trouble = None, None
-        settings = self.settings_step
         settings.refresh()
-        if self._points and self.draft.k is not None and self.draft.target is not None:
-            settings.figures.tradeoff.show_curve(self._points, self.draft.k, self.draft.target)
+        if self._points and draft.k is not None and draft.target is not None:
+            settings.figures.tradeoff.show_curve(self._points, draft.k, draft.target)
         limit = rows_a_page(len(self._names))
-        draft = self.draft
+        self.desk.population = self.review.options.population.path
         self.desk.try_policy(draft.policy(), draft.k, draft.tradeoff_ks(), settings.pair.visible_from, limit)
         self._say()
 
@@ -290,11 +310,8 @@ class DeidentifyPage(Page):
     def _set_k(self, k: int) -> None:
         self._change(lambda draft: draft.set_k(k))
 
-    def _set_target(self, target: int) -> None:
+    def _set_target(self, target: int | None) -> None:
         self._change(lambda draft: draft.set_target(target))
-
-    def _ask_rule(self, name: str) -> None:
-        self.sheets.rule(name, self.draft)
 
     def _undo(self) -> None:
         if self.step == SETTINGS:
@@ -315,9 +332,11 @@ class DeidentifyPage(Page):
                 "Further guarantees…": lambda: self.sheets.guarantees(draft),
                 "Search and release…": lambda: self.sheets.search(draft),
                 "Compare before and after…": lambda: self.sheets.compare(draft),
+                "HIPAA, GDPR and PIPL…": lambda: self.sheets.laws(draft),
             }
         entries |= {"Load rules…": self._choose_rules, "Choose a table…": self._choose}
-        return more_menu(self, draft.target if draft is not None else None, self._set_target, entries)
+        set_target = self._set_target if draft is not None and draft.quasi else None
+        return more_menu(self, draft.target if draft else None, set_target, entries)
 
     def _choose_rules(self) -> None:
         self.services.choose_file(self._open_policy, "Load rules…", RULES)
@@ -335,7 +354,7 @@ class DeidentifyPage(Page):
         settings.pair.show_measured(found, settings.numeric)
         if self.draft.k is None:
             self._points = []
-            settings.figures.tradeoff.say_none("There is nothing to trade: no quasi-identifier is grouped")
+            settings.figures.tradeoff.say_none(page_words.NOTHING_TO_TRADE[bool(self.draft.quasi)])
         self._say()
 
     def _unmeasurable(self, error: GuardError) -> None:
@@ -363,7 +382,7 @@ class DeidentifyPage(Page):
     def _queue(self) -> None:
         if self.draft is not None and self.path is not None:
             name = self.review.name.text().strip()
-            document = {"input": str(self.path), "policy": self.draft.policy(), "name": name}
+            document = {"kind": "deid", "input": str(self.path), "policy": self.draft.policy(), "name": name}
             document |= {"table": self._table} if self._table else {}
             document |= self.review.options.fields()
             self.jobs.queue(document, self.submit.emit, needs_key=self.draft.needs_key or "sign" in document)
@@ -377,17 +396,3 @@ class DeidentifyPage(Page):
 
     def open_job(self, row: Any) -> None:
         self.jobs.open(row)
-
-    def _job_arrived(self, row: Any) -> None:
-        self.outcome.show_job(row)
-        self._go(OUTCOME)
-
-    def _job_went_on(self, row: Any) -> None:
-        # whoever went back to the rules meanwhile is not called away from them
-        if self.step == OUTCOME:
-            self.outcome.show_job(row)
-            self._say()
-
-    def _job_done(self, row: Any, report: dict[str, Any], arrived: bool) -> None:
-        self.outcome.show_done(row, report)
-        self._go(OUTCOME if arrived else self.step)

@@ -99,7 +99,7 @@ class PageJobs(QObject):
 def _spec(document: Mapping[str, Any]) -> Any:
     from guardapp.jobs.registry import lookup
 
-    return lookup("deid").spec.model_validate(document)
+    return lookup(str(document["kind"])).spec.model_validate(document)
 
 
 def _report(folder: Path) -> dict[str, Any]:

@@ -13,11 +13,12 @@ from PySide6.QtWidgets import QWidget
 from guardapp.desktop.deidentify.guarantees import ask_guarantees
 from guardapp.desktop.deidentify.hierarchy_editing import HierarchyDraft
 from guardapp.desktop.deidentify.hierarchy_sheet import edit_hierarchy
+from guardapp.desktop.deidentify.law_sheet import show_laws
 from guardapp.desktop.deidentify.rule_sheet import ask_rule
 from guardapp.desktop.deidentify.rules import Draft
 from guardapp.desktop.deidentify.search_sheet import ask_search
 from guardapp.desktop.deidentify.table_desk import TableDesk
-from guardapp.desktop.kit import Choice, Combo, Field
+from guardapp.desktop.kit import Choice, Combo, Field, FileField
 from guardapp.desktop.sheet import Sheet
 from guardapp.vault.home import data_folder
 
@@ -28,7 +29,10 @@ HIERARCHIES = "Hierarchies (*.csv *.txt);;All files (*)"
 
 
 class PageSheets(QObject):
-    """change(act): do something to the draft and show it; profile(name): what is known of a column."""
+    """change(act): do something to the draft and show it; profile(name): what is known of a column.
+
+    population: where the table of the population is set
+    """
 
     def __init__(
         self,
@@ -37,10 +41,11 @@ class PageSheets(QObject):
         page: QWidget,
         change: Callable[[Callable[[Draft], None]], None],
         profile: Callable[[str], Mapping[str, Any] | None],
+        population: FileField,
     ) -> None:
         super().__init__(page)
         self._services, self._desk, self._page = services, desk, page
-        self._change, self._profile = change, profile
+        self._change, self._profile, self._population = change, profile, population
 
     def rule(self, name: str, draft: Draft | None) -> None:
         """Set a column's rule by hand."""
@@ -53,10 +58,14 @@ class PageSheets(QObject):
 
     def guarantees(self, draft: Draft) -> None:
         def take(models: list[dict[str, Any]]) -> None:
+            if population.path is not None:
+                self._population.take(population.path)
             self._change(lambda draft: draft.set_plan(draft.plan._replace(models=tuple(models))))
 
         trees = [name for name in draft.sensitive if isinstance(draft.columns[name].get("hierarchy"), str)]
-        ask_guarantees(self._page.window(), draft.plan.models, draft.sensitive, trees, take)
+        population = FileField("Table of the population", self._population.choose, "ph.users")
+        population.set_path(self._population.path)
+        ask_guarantees(self._page.window(), draft.plan.models, draft.sensitive, trees, population, take)
 
     def search(self, draft: Draft) -> None:
         ask_search(self._page.window(), draft.plan, lambda plan: self._change(lambda draft: draft.set_plan(plan)))
@@ -70,6 +79,15 @@ class PageSheets(QObject):
             show_comparison(self._page.window(), found)
 
         self._desk.compare(draft.policy(), show, self._services.fail)
+
+    def laws(self, draft: Draft) -> None:
+        """What laws call the columns, and what stands against Safe Harbor under the rules as they are."""
+        profiles = [profile for name in draft.columns if (profile := self._profile(name)) is not None]
+
+        def show(found: dict[str, Any]) -> None:
+            show_laws(self._page.window(), profiles, found["hindrances"])
+
+        self._desk.safe_harbor(draft.policy(), show, self._services.fail)
 
     def hierarchy(self, name: str, draft: Draft | None) -> None:
         """Show a column's hierarchy as lines, and take what a person makes of it."""

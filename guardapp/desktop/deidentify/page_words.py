@@ -15,10 +15,15 @@ from guardapp.errors import GuardError
 if TYPE_CHECKING:
     from guardapp.desktop.deidentify.page import DeidentifyPage
 
-INPUT, SETTINGS, REVIEW, OUTCOME = range(4)
-"""The steps of the page."""
+INPUT, SETTINGS, REVIEW, OUTCOME, FOLDER, JOINED = range(6)
+"""The steps of the page; FOLDER and JOINED are settings and result of a folder of tables."""
 
 _PRIMARY = ("Go on with this table", "Review & queue", "Add to the queue", "Open folder")
+NOTHING_TO_TRADE = (
+    "There is nothing to trade: no quasi-identifier is grouped",
+    "There is nothing to trade: no group size is asked for",
+)
+"""Without and with quasi-identifiers."""
 _STAYS = "A new file is written. The original stays as it is."
 
 
@@ -28,7 +33,10 @@ def say_page(
     """Header, footer and buttons of the step that is shown; reason: why the rules cannot be queued, or nothing."""
     step, draft, footer = page.step, page.draft, page.footer
     assert footer is not None
-    page.steps.go(3 if step == OUTCOME else step, INPUT if draft is None else SETTINGS if reason else REVIEW)
+    if step in (FOLDER, JOINED):
+        say_folder(page, footer)
+        return
+    page.steps.go(step, INPUT if draft is None else SETTINGS if reason else REVIEW)
     for button, on in (
         (page.undo, draft is not None and draft.can_undo),
         (page.redo, draft is not None and draft.can_redo),
@@ -56,6 +64,32 @@ def say_page(
         page.primary.enable()
 
 
+def say_folder(page: DeidentifyPage, footer: Footer) -> None:
+    """The same for a folder of tables."""
+    done, draft, folder = page.step == JOINED, page.folder.step.draft, page.folder.path
+    page.steps.go(OUTCOME if done else SETTINGS, INPUT)
+    for button in (page.undo, page.redo, page.more, page.save, page.back):
+        button.hide()
+    footer.show()
+    page.other.show()
+    page.report_button.setVisible(done)
+    page.primary.show()
+    page.primary.say(_PRIMARY[OUTCOME if done else REVIEW])
+    page.primary.enable()
+    if done:
+        say_job(page.header.subtitle, footer, page.jobs.row)
+        return
+    page.header.subtitle.put(folder.name if folder is not None else "")
+    if draft is None:
+        footer.sentence.say("Looking at the tables")
+        page.primary.why_disabled("The tables are still being looked at.")
+    else:
+        footer.sentence.say("{n} tables · {rows} rows", n=len(draft.tables), rows=wording.number(draft.rows))
+        if not page.folder.step.ready:
+            page.primary.why_disabled("Write a group size first.")
+    footer.note.say("New files are written. The originals stay as they are.")
+
+
 def say_table(line: ElidedLabel, path: Path | None, rows: int | None, columns: int) -> None:
     """Which table is open, below the title."""
     if path is None:
@@ -70,7 +104,11 @@ def say_job(line: ElidedLabel, footer: Footer, job: Any) -> None:
     """Which table a job is about, and where its result is."""
     line.put(Path(str(job.spec.get("input", ""))).name if job is not None else "")
     if job is not None and job.state == "done":
-        footer.sentence.say("Written: {file}", file=str((job.result or {}).get("table", "")))
+        tables = (job.result or {}).get("tables")
+        if tables is not None:
+            footer.sentence.say("Written: {n} tables", n=len(tables))
+        else:
+            footer.sentence.say("Written: {file}", file=str((job.result or {}).get("table", "")))
         footer.note.say("In {folder}. The original stays as it is.", folder=str(job.folder))
     elif job is not None and job.is_over:
         footer.sentence.put("")

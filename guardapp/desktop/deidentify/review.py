@@ -9,7 +9,7 @@ from typing import Any
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from guardapp.desktop import wording
-from guardapp.desktop.deidentify.guarantees import promised
+from guardapp.desktop.deidentify.guarantee_kinds import promised
 from guardapp.desktop.deidentify.release_options import ReleaseOptions
 from guardapp.desktop.deidentify.rules import Draft
 from guardapp.desktop.i18n import on_language, speech, tr
@@ -140,9 +140,9 @@ def _promises(draft: Draft) -> list[tuple[str, str, dict[str, Any]]]:
         shown = ", ".join(draft.quasi[:12]) + (" …" if len(draft.quasi) > 12 else "")
         text, evidence = "Every row looks like at least {n} others", "In the quasi-identifiers {columns}."
         found.append((text, evidence, {"n": draft.k - 1, "columns": shown}))
-        for model in draft.diversity:
-            words, why = promised(model)
-            found.append((words.key, why, words.values))
+    for model in draft.guarantees if draft.quasi else ():
+        words, why = promised(model)
+        found.append((words.key, why, words.values))
     return found
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from guardapp.desktop.deidentify.history import History
+
 ROLES = ("direct", "quasi", "sensitive", "other")
 KEYED = ("pseudonym", "token", "fpe", "date_shift")
 """Rules that need a key of the vault."""
@@ -59,7 +61,7 @@ class State(NamedTuple):
     target: int | None
 
 
-class Draft:
+class Draft(History[State]):
     """A policy with its history."""
 
     def __init__(self, policy: Mapping[str, Any]) -> None:
@@ -67,9 +69,7 @@ class Draft:
         k = next((int(model["k"]) for model in models if model["name"] == "k-anonymity"), None)
         rest = {name: value for name, value in policy.items() if name not in ("columns", "models")}
         others = [model for model in models if model["name"] != "k-anonymity"]
-        self._now = State({name: dict(column) for name, column in policy["columns"].items()}, others, rest, k, k)
-        self._past: list[State] = []
-        self._future: list[State] = []
+        super().__init__(State({name: dict(column) for name, column in policy["columns"].items()}, others, rest, k, k))
 
     # -- what it says ----------------------------------------------------------------------------------------------
 
@@ -90,6 +90,11 @@ class Draft:
         target = self.target or 2
         found = {round(target * factor) for factor in _FACTORS} | {self.k or target}
         return sorted(k for k in found if k >= 2)
+
+    @property
+    def grouped(self) -> bool:
+        """Whether rows are grouped until something holds: a group size, or a guarantee without one."""
+        return bool(self.quasi) and (self.k is not None or bool(self.guarantees))
 
     @property
     def key(self) -> str:
@@ -127,13 +132,14 @@ class Draft:
         """The document that the engine takes; guarantees that a column can no longer carry are left out."""
         now = self._now
         models: list[dict[str, Any]] = []
-        if self.k is not None:
-            models = [{"name": "k-anonymity", "k": self.k}, *self.diversity]
+        if self.quasi:
+            size = [{"name": "k-anonymity", "k": self.k}] if self.k is not None else []
+            models = [*size, *self.guarantees]
         return {**now.rest, "version": 1, "columns": now.columns, "models": models}
 
     @property
-    def diversity(self) -> list[dict[str, Any]]:
-        """Guarantees for a sensitive column that is still there to carry them."""
+    def guarantees(self) -> list[dict[str, Any]]:
+        """Guarantees beside k; those for a sensitive column only while it is there to carry them."""
         return [model for model in self._now.models if self._carries(model)]
 
     def _carries(self, model: Mapping[str, Any]) -> bool:
@@ -144,13 +150,13 @@ class Draft:
         return column is not None and column["role"] == "sensitive" and rule_name(column) not in _GONE + _UNFORESEEN
 
     def treatment(self, name: str) -> Treatment:
-        return treatment(self._now.columns[name], grouped=self.k is not None)
+        return treatment(self._now.columns[name], grouped=self.grouped)
 
     def counts(self) -> dict[str, int]:
         """How many columns each kind of treatment has."""
         found = dict.fromkeys(("suppress", "pseudonym", "generalise", "keep"), 0)
         for column in self._now.columns.values():
-            found[treatment(column, grouped=self.k is not None).look] += 1
+            found[treatment(column, grouped=self.grouped).look] += 1
         return found
 
     # -- changing it -----------------------------------------------------------------------------------------------
@@ -186,10 +192,10 @@ class Draft:
         if k != self._now.k:
             self._step(k=k)
 
-    def set_target(self, target: int) -> None:
-        """Ask for groups of at least `target`; a smaller k is raised to it."""
+    def set_target(self, target: int | None) -> None:
+        """Ask for groups of at least `target`; a smaller k is raised to it. None: for no size of groups."""
         if target != self._now.target:
-            self._step(target=target, k=max(target, self._now.k or 0))
+            self._step(target=target, k=None if target is None else max(target, self._now.k or 0))
 
     def set_plan(self, plan: Plan) -> None:
         if plan == self.plan:
@@ -202,27 +208,7 @@ class Draft:
         self._step(models=list(plan.models), rest=rest)
 
     def _step(self, **changes: Any) -> None:
-        self._past.append(self._now)
-        self._future.clear()
-        self._now = self._now._replace(**changes)
-
-    @property
-    def can_undo(self) -> bool:
-        return bool(self._past)
-
-    @property
-    def can_redo(self) -> bool:
-        return bool(self._future)
-
-    def undo(self) -> None:
-        if self._past:
-            self._future.append(self._now)
-            self._now = self._past.pop()
-
-    def redo(self) -> None:
-        if self._future:
-            self._past.append(self._now)
-            self._now = self._future.pop()
+        self._go_on(self._now._replace(**changes))
 
 
 def rule_name(column: Mapping[str, Any]) -> str:

@@ -13,10 +13,11 @@ from guardapp.errors import GuardError
 
 
 class StartStep(QWidget):
-    """dropped(path), choose(), sample()"""
+    """dropped(path), choose(), choose_folder(), sample()"""
 
     dropped = Signal(object)
     choose = Signal()
+    choose_folder = Signal()
     sample = Signal()
 
     def __init__(self) -> None:
@@ -41,12 +42,14 @@ class StartStep(QWidget):
         self.zone.dropped.connect(self._take)
         self.sample_button = Button("Try with sample data", "link", "ph.table")
         self.sample_button.clicked.connect(self.sample)
+        self.folder_button = Button("Choose a folder of tables…", "link", "ph.folder-open")
+        self.folder_button.clicked.connect(self.choose_folder)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(tokens.space(4))
         whole.addWidget(self.error)
         whole.addWidget(self.zone, 1)
-        whole.addLayout(row(None, self.sample_button, None))
+        whole.addLayout(row(None, self.folder_button, self.sample_button, None, gap=tokens.space(5)))
 
     def _take(self, paths: list[Path]) -> None:
         if paths:

@@ -31,6 +31,8 @@ class TableDesk(QObject):
     unmeasurable(error):   this policy cannot be carried out on this table
     curved(object):        measured risk and utility for several k
     page(object):          further rows under the same policy
+
+    population: a table of more people that policies are tried with
     """
 
     opened = Signal(object)
@@ -54,6 +56,7 @@ class TableDesk(QObject):
         self._offset, self._limit = 0, PAGE_ROWS
         self._wanted = -1
         self._path: Path | None = None
+        self.population: Path | None = None
         self._table: str | None = None
         self._revived = False
         self._asked: dict[str, int] = {}
@@ -78,6 +81,13 @@ class TableDesk(QObject):
         """The sheets or tables of a file that has several."""
         self._ask("tables", {"path": str(path)}, lambda result: then(result["tables"]), self.refused.emit)
 
+    def folder(
+        self, path: Path, policy: Path | None, then: Callable[[dict[str, Any]], None], failed: Callable[..., None]
+    ) -> None:
+        """The tables of a folder with a policy for them: that of a file, or a suggested one."""
+        self.close()
+        self._ask("folder", {"path": str(path), "policy": str(policy) if policy else None}, then, failed)
+
     def hierarchy(
         self, column: str, now: Any, then: Callable[[dict[str, Any]], None], failed: Callable[..., None]
     ) -> None:
@@ -99,6 +109,12 @@ class TableDesk(QObject):
     ) -> None:
         """Spread and association before and after."""
         self._ask("compare", {"policy": policy}, then, failed)
+
+    def safe_harbor(
+        self, policy: dict[str, Any], then: Callable[[dict[str, Any]], None], failed: Callable[..., None]
+    ) -> None:
+        """What of the open table stands between a policy and HIPAA's Safe Harbor."""
+        self._ask("safe_harbor", {"policy": policy}, then, failed)
 
     def close(self) -> None:
         """Forget the table; what was asked is answered to nobody."""
@@ -142,7 +158,7 @@ class TableDesk(QObject):
         self._revived = False
         self.measured.emit(result)
         # the curve depends on everything but k, so it is measured again only when something else has changed
-        identity = repr((_without_k(self._policy or {}), self._ks))
+        identity = repr((_without_k(self._policy or {}), self._ks, self.population))
         if self._k is not None and identity != self._curve_of:
             self._drop("curve")
             self._curve_of = identity
@@ -198,6 +214,8 @@ class TableDesk(QObject):
             self._asked.pop(name, None)
             failed(error)
 
+        if "policy" in request and name != "folder":
+            request = {**request, "population": str(self.population) if self.population else None}
         self._asked[name] = self._session.ask({"do": do or name, **request}, answered, refused)
 
     def _drop(self, name: str) -> None:
@@ -207,7 +225,7 @@ class TableDesk(QObject):
             self._session.ask({"do": "cancel", "request": number}, _nothing, _nothing)
 
     def _told(self, message: dict[str, Any]) -> None:
-        if message.get("about") not in (self._asked.get("profile"), self._asked.get("preview")):
+        if message.get("about") not in [self._asked.get(name) for name in ("profile", "preview", "folder")]:
             return
         done, total = message.get("done"), message.get("total")
         share = float(done) / float(total) if done is not None and total else None

@@ -1,4 +1,4 @@
-"""Why a column has its role, in words, and which key makes its pseudonyms."""
+"""Why a column has its role, in words, what laws call it, and which key makes its pseudonyms."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent, QTextDocument
 from PySide6.QtWidgets import QFrame, QVBoxLayout
 
+from guardapp.desktop.deidentify.law_sheet import long, short
 from guardapp.desktop.deidentify.rules import KEYED, Draft, rule_name
 from guardapp.desktop.i18n import on_language, speech, tr
 from guardapp.desktop.kit import ElidedLabel, Icon, Label, RichLabel, row
@@ -62,11 +63,13 @@ class WhyBox(QFrame):
         whole = QVBoxLayout(self)
         whole.setContentsMargins(12, 6, 12, 8)
         whole.setSpacing(2)
+        self.law = ElidedLabel("", "small", "muted")
         top = row(Icon("ph.lightbulb"), Label("Why", "strong"), 8, self.key)
         top.setStretch(3, 1)
         whole.addLayout(top)
         whole.addWidget(self.text, 1)
-        self.setFixedHeight(tokens.height("tile") - 28)
+        whole.addWidget(self.law)
+        self.setFixedHeight(tokens.height("tile") - 8)
         on_language(self.say)
 
     def show_column(self, profile: Mapping[str, Any] | None, draft: Draft | None) -> None:
@@ -79,7 +82,10 @@ class WhyBox(QFrame):
         if profile is None or draft is None:
             self.text.put("")
             self.key.put("")
+            self.law.put("")
             return
+        self.law.put(short(profile.get("categories", ())))
+        self.law.setToolTip(long(profile.get("categories", ())))
         column = draft.columns[str(profile["name"])]
         role, rule = str(column["role"]), rule_name(column)
         sentences = _ROLES if role == profile["role"] else _CHANGED

@@ -121,11 +121,12 @@ class FileField(DropFrame):
 
     def __init__(self, name: str, choose: Callable[[Callable[[Path], None]], None], icon: str = "ph.file") -> None:
         super().__init__(name)
+        self.choose = choose
         self.path: Path | None = None
         self._empty = "Choose or drop a file…"
         self._label = ElidedLabel(self._empty, "body", "subtle", mode=Qt.TextElideMode.ElideMiddle)
         self.button = IconButton("ph.folder-open", "Choose a file…", box=28)
-        self.button.clicked.connect(lambda: choose(self._take))
+        self.button.clicked.connect(lambda: choose(self.take))
         self.setFixedHeight(tokens.height("control") + 4)
         line = QHBoxLayout(self)
         line.setContentsMargins(10, 0, 3, 0)
@@ -133,7 +134,7 @@ class FileField(DropFrame):
         line.addWidget(Icon(icon, "muted"))
         line.addWidget(self._label, 1)
         line.addWidget(self.button)
-        self.dropped.connect(lambda paths: self._take(paths[0]) if paths else None)
+        self.dropped.connect(lambda paths: self.take(paths[0]) if paths else None)
 
     def set_path(self, path: Path | None) -> None:
         """Show a path without telling anybody."""
@@ -146,6 +147,7 @@ class FileField(DropFrame):
             self._label.put(path.name or str(path))
             self._label.setToolTip(str(path))
 
-    def _take(self, path: Path) -> None:
+    def take(self, path: Path) -> None:
+        """Show a path and tell it."""
         self.set_path(path)
         self.chosen.emit(path)

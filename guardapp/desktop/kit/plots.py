@@ -242,6 +242,10 @@ class PlotCard(Card):
         self._now = None if x is None else (x, y, text, values)
         self._draw()
 
+    def x_words(self, x: float) -> str:
+        """How the readout says the place of the cursor; a plot with an axis of powers says the number itself."""
+        return f"{x:g}"
+
     def pin_cursor(self, x: float | None, title: str = "{x}") -> None:
         """Keep the cursor at `x` (a strength chosen by a slider) with the values there."""
         self._pinned, self._cursor, self._cursor_title = x is not None, x, title
@@ -352,7 +356,7 @@ class PlotCard(Card):
             return
         self._now_line.setPos(x)
         self._now_line.setVisible(True)
-        self._readout.show_rows(tr(self._cursor_title, x=f"{x:g}"), rows)
+        self._readout.show_rows(tr(self._cursor_title, x=self.x_words(x)), rows)
         spot = self._item.vb.mapViewToScene(QPointF(x, self._item.viewRange()[1][1]))
         at = self.plot.mapFromScene(spot)
         wide = self._readout.width() + 8

@@ -159,14 +159,21 @@ class ChoiceCard(QFrame):
 
 
 class PageHeader(QWidget):
-    """Title 20, one line below it, tools on the right; 72 high."""
+    """Title 20, one line below it, tools on the right; 72 high. `beside`: what stands right after the title."""
 
     def __init__(self, title: str) -> None:
         super().__init__()
         self.setFixedHeight(tokens.height("header"))
         self.title = Label(title, "h2")
         self.subtitle = ElidedLabel("", "small", "muted")
-        texts = column(None, self.title, self.subtitle, None, gap=0)
+        self.beside = row(self.title, gap=tokens.space(3))
+        first = row()
+        first.addLayout(self.beside)
+        first.addStretch(1)
+        texts = column(None, gap=0)
+        texts.addLayout(first)
+        texts.addWidget(self.subtitle)
+        texts.addStretch(1)
         self.tools = QHBoxLayout()
         self.tools.setSpacing(tokens.space(2))
         line = QHBoxLayout(self)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, Signal
 
 from guardapp.desktop.kit import Choice, Combo
 from guardapp.desktop.page import Services
 from guardapp.desktop.robustness import reading
-from guardapp.desktop.robustness.finding import Finding, from_live, model_label
+from guardapp.desktop.robustness.finding import Finding, from_live
+from guardapp.desktop.robustness.model_names import fitting_choice, label_of
 from guardapp.desktop.robustness.reading import Checked
 from guardapp.desktop.robustness.result_view import ResultView
 
-_ELIDE = Qt.TextElideMode.ElideMiddle
-_AROUND_TEXT = 92
-"""Pixels of a combo box that its icon, its arrow and its padding take."""
 _LIVE = ("robust_accuracy", "single_step_accuracy")
 
 
@@ -88,9 +85,7 @@ class ChecksShown(QObject):
 
     def label(self, row: Any) -> str:
         """The model's name; where several checks are of one model, the check's name too."""
-        name = model_label(row.spec)
-        same = Counter(model_label(one.spec) for one in self.rows)
-        return f"{name} · {row.name}" if same[name] > 1 else name
+        return label_of(row, self.rows)
 
     def _comparable(self) -> list[Any]:
         shown = self._services.jobs.row(self.job)
@@ -116,9 +111,7 @@ class ChecksShown(QObject):
             combo.setToolTip(self.label(row) if row is not None else "")
 
     def _choice(self, row: Any, combo: Combo) -> Choice:
-        """A combo box does not shorten its text by itself; the tooltip has it whole."""
-        room = combo.width() - _AROUND_TEXT
-        return Choice(row.id, combo.fontMetrics().elidedText(self.label(row), _ELIDE, room), "ph.cube")
+        return fitting_choice(combo, row, self.rows)
 
     # -- showing ---------------------------------------------------------------------------------------------------
 

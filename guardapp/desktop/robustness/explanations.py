@@ -15,6 +15,11 @@ INTRODUCTION = (
 )
 
 EXPLANATIONS = {
+    "answers-only": (
+        "The attack saw answers alone",
+        "Without scores an attack feels its way along the border of a class. It is what a stranger at a service can "
+        "do; whoever has the model itself finds nearer mistakes.",
+    ),
     "random-outputs": (
         "The model answers at random",
         "The same example twice must give the same scores. Where dropout or noise is left on, an attack follows a "

@@ -37,11 +37,12 @@ class Damaged(NamedTuple):
 
 class Finding(NamedTuple):
     """points: by strength, the first one at 0, without attack; damage: by kind, by level from 0 on: "noise", "missing",
-    "rotation", "translation", "unit", "swap", "corruptions" (severity) and "constrained" (budget)
+    "rotation", "translation", "unit", "swap", "corruptions" (severity), "constrained" (budget) and "patches" (side)
 
     complete: False while the job runs; then flags, damage and worst are not here yet
     fingerprint: of the data, "" while unknown
     reach: the largest strength that is asked for, how far the curve will go
+    by_answers: whether the attacks see answers alone, no scores
     """
 
     label: str
@@ -60,6 +61,7 @@ class Finding(NamedTuple):
     parts: tuple[Mapping[str, Any], ...] = ()
     complete: bool = True
     reach: float = 0.0
+    by_answers: bool = False
 
     def nearest(self, strength: float) -> int:
         """The position of the measured strength that is nearest to `strength`."""
@@ -80,7 +82,8 @@ class Finding(NamedTuple):
 def from_report(label: str, report: Mapping[str, Any]) -> Finding:
     """A finished check. Raises KeyError, TypeError or ValueError where the report is not one of a check."""
     clean, (low, high) = float(report["clean_accuracy"]), report["clean_interval"]
-    points = [Point(0.0, clean, low, high, single=clean)]
+    stepped = any(found["single_step_accuracy"] is not None for found in report["curve"])
+    points = [Point(0.0, clean, low, high, single=clean if stepped else None)]
     for found in report["curve"]:
         points.append(
             Point(
@@ -106,6 +109,9 @@ def from_report(label: str, report: Mapping[str, Any]) -> Finding:
     for point in (report.get("constrained") or {}).get("points", ()):
         before = damage.setdefault("constrained", [Damaged(0.0, clean, low, high)])
         before.append(Damaged(float(point["budget"]), point["robust_accuracy"], point["low"], point["high"]))
+    for square in report.get("patches") or ():
+        before = damage.setdefault("patches", [Damaged(0.0, clean, low, high)])
+        before.append(Damaged(float(square["side"]), square["robust_accuracy"], square["low"], square["high"]))
     return Finding(
         label=label,
         norm=str(report["norm"]),
@@ -122,6 +128,7 @@ def from_report(label: str, report: Mapping[str, Any]) -> Finding:
         passed=tuple(report["passed"]),
         worst=tuple(report["worst"]),
         reach=points[-1].strength,
+        by_answers=report.get("budget") == "labels",
     )
 
 
@@ -142,7 +149,8 @@ def from_live(
     unit = "rows" if (spec.get("data") or {}).get("table") else "images"
     reach = max(spec.get("strengths") or [0.1])
     norm = str(spec.get("norm", "linf"))
-    return Finding(label, norm, tuple(points), {}, unit, complete=False, reach=float(reach))
+    by_answers = spec.get("budget") == "labels"
+    return Finding(label, norm, tuple(points), {}, unit, complete=False, reach=float(reach), by_answers=by_answers)
 
 
 def model_label(spec: Mapping[str, Any]) -> str:

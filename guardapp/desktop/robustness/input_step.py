@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
@@ -52,6 +52,18 @@ class InputStep(QWidget):
     changed = Signal()
     training_picked = Signal(str)
     sample = Signal()
+
+    PARTS: ClassVar[tuple[Choice, ...]] = (Choice("test", "the held-back rows only"), Choice("all", "all rows"))
+    PARTS_TITLE: ClassVar[str] = "Rows to use"
+    SPLIT: ClassVar[str] = "test"
+    """The part that share and seed of a split belong to."""
+
+    SAMPLE: ClassVar[tuple[str, str]] = (
+        "Queues two jobs: it trains the sample model on bundled pictures of digits, then checks it. All of it is "
+        "computed here, nothing is prepared.",
+        "Chooses the sample model that you have trained, and the bundled pictures that it held back.",
+    )
+    """What the sample does: where a model has to be trained first, and where there is one."""
 
     def __init__(self, services: Services) -> None:
         super().__init__()
@@ -121,7 +133,7 @@ class InputStep(QWidget):
         self.table = FileField("Table", self._choose("Choose a table…", _TABLES), "ph.table")
         self.label = TextField("Column to predict")
         self.schema = FileField("Schema", self._choose("Choose the schema…", _SCHEMAS), "ph.list-bullets")
-        self.part = Combo("Rows to use", [Choice("test", "the held-back rows only"), Choice("all", "all rows")])
+        self.part = Combo(self.PARTS_TITLE, self.PARTS)
         self.part.picked.connect(self._switched)
         self.fraction = NumberField("Held-back share", 0.1, low=0.01, high=0.9)
         self.seed = NumberField("Seed of the split", 0, low=0, high=2**63 - 1, whole=True)
@@ -148,7 +160,7 @@ class InputStep(QWidget):
         for widget in (self._images_field, self._labels_field, self._table_field, self._label_field):
             card.body.addWidget(widget)
         card.body.addWidget(self._schema_field)
-        card.body.addWidget(Field("Rows to use", self.part))
+        card.body.addWidget(Field(self.PARTS_TITLE, self.part))
         card.body.addWidget(self._split)
         card.body.addWidget(self._preset_holder)
         card.body.addStretch(1)
@@ -162,7 +174,7 @@ class InputStep(QWidget):
         texts = QVBoxLayout()
         texts.setSpacing(2)
         texts.addWidget(Label("Try with sample data", "strong"))
-        self._sample_note = Label(_SAMPLE_TRAINS, "small", "muted", wrap=True)
+        self._sample_note = Label(self.SAMPLE[0], "small", "muted", wrap=True)
         texts.addWidget(self._sample_note)
         line = QHBoxLayout()
         line.setSpacing(tokens.space(4))
@@ -200,7 +212,7 @@ class InputStep(QWidget):
         for on, widgets in shown:
             for widget in widgets:
                 widget.setVisible(on)
-        self._split.setVisible(self.part.value == "test")
+        self._split.setVisible(self.part.value == self.SPLIT)
 
     def show_trainings(self, trainings: Sequence[Training], *, can_train: bool, sample_ready: bool) -> None:
         """can_train: there is a page to go to; sample_ready: a model of the sample is among them."""
@@ -210,7 +222,7 @@ class InputStep(QWidget):
         choices = [none, *(Choice(one.id, one.name, "ph.chart-line-up") for one in trainings)]
         self.training.set_choices(choices, kept)
         self.to_training.setVisible(can_train)
-        self._sample_note.say(_SAMPLE_READY if sample_ready else _SAMPLE_TRAINS)
+        self._sample_note.say(self.SAMPLE[1 if sample_ready else 0])
         self._say_training()
         self._show_parts()
 
@@ -245,7 +257,7 @@ class InputStep(QWidget):
             return "Choose the images that the model is checked on."
         if self.kind.index == TABLE and (self.table.path is None or not self.label.text().strip()):
             return "Choose the table, and write the column that the model predicts."
-        if self.part.value == "test" and (self.fraction.value is None or self.seed.value is None):
+        if self.part.value == self.SPLIT and (self.fraction.value is None or self.seed.value is None):
             return "Correct the held-back share and the seed of the split."
         return ""
 
@@ -267,7 +279,7 @@ class InputStep(QWidget):
             data |= {"table": str(self.table.path), "label": self.label.text().strip()}
             if self.schema.path is not None:
                 data["schema"] = str(self.schema.path)
-        if self.part.value == "test":
+        if self.part.value == self.SPLIT:
             data |= {"test_fraction": self.fraction.value, "split_seed": self.seed.value}
         return {"model": model, "data": data}
 
@@ -312,10 +324,3 @@ class InputStep(QWidget):
         self._say_training()
         self._show_parts()
         self.changed.emit()
-
-
-_SAMPLE_TRAINS = (
-    "Queues two jobs: it trains the sample model on bundled pictures of digits, then checks it. All of it is computed "
-    "here, nothing is prepared."
-)
-_SAMPLE_READY = "Chooses the sample model that you have trained, and the bundled pictures that it held back."

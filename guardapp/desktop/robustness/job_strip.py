@@ -27,15 +27,19 @@ _WORDS = {
 
 
 class JobStrip(QWidget):
-    """pause(), resume(), cancel(), retry(): what the buttons ask for."""
+    """pause(), resume(), cancel(), retry(): what the buttons ask for.
+
+    pausable: whether such a job can go on from where it stopped
+    """
 
     pause = Signal()
     resume = Signal()
     cancel = Signal()
     retry = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, *, pausable: bool = True) -> None:
         super().__init__()
+        self._pausable = pausable
         self.doubt = SoftFrame("danger")
         self._doubt = Label("", "strong", "danger", wrap=True)
         self._also = Label("", "small", "text", wrap=True)
@@ -111,7 +115,7 @@ class JobStrip(QWidget):
         else:
             self.left.say("{share}", share=wording.percent(job.fraction) if job.fraction is not None else "")
         self.pausing.say("Resume" if self._paused else "Pause")
-        self.pausing.setVisible(state in ("running", "paused"))
+        self.pausing.setVisible(self._pausable and state in ("running", "paused"))
         self.stopping.setVisible(going)
         self.again.setVisible(not going)
         self.show()

@@ -29,12 +29,14 @@ _PASSES = {
     "climb": ("Auto-PGD", "gradient, {tried} tried", "masked-gradients"),
     "search": ("Search", "no gradients, {tried} tried", "search-beats-gradient"),
     "restart": ("Last restart", "none expected, {tried} tried", "not-converged"),
+    "labels": ("Answers alone", "no scores, {tried} tried", "answers-only"),
 }
 _DAMAGES = {
     "noise": ("Gaussian noise", "standard deviation {level}", "no noise"),
     "missing": ("Missing values", "{level} of the columns", "nothing missing"),
     "constrained": ("Possible rows", "budget {level}, rules kept", "nothing changed"),
     "corruptions": ("Common corruptions", "mean of 18, severity {level}", "no corruption"),
+    "patches": ("One repainted square", "{level} pixels a side", "nothing repainted"),
     "rotation": ("Rotation", "worst way, {level} degrees", "not turned"),
     "translation": ("Translation", "worst way, {level} of the side", "not shifted"),
     "unit": ("Wrong unit", "one number times {level}", "units as they are"),
@@ -51,13 +53,15 @@ def measures(finding: Finding, index: int, *, table: bool, running: bool = False
     point = finding.points[index] if finding.points else None
     lines = [_whole(finding, point, running), _single(finding, point, running)]
     lines += [_passes(finding, kind, point, running) for kind in _PASSES]
-    kinds = ("constrained", "noise", "missing", "unit", "swap") if table else ("noise", "corruptions")
+    kinds = ("constrained", "noise", "missing", "unit", "swap") if table else ("patches", "noise", "corruptions")
     lines += [
         _damage(finding, kind, index, running) for kind in (*kinds, *(() if table else ("rotation", "translation")))
     ]
     lines.append(_certified(point))
+    # a search by answers alone is instead of the other attacks, never beside them
+    never = ("single", "climb", "search", "restart") if finding.by_answers else ("labels",)
     absent = tuple(_DAMAGES)
-    return [line for line in lines if line.figure or running or line.key not in absent]
+    return [line for line in lines if line.key not in never and (line.figure or running or line.key not in absent)]
 
 
 def _open(running: bool) -> str:

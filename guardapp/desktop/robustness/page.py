@@ -1,4 +1,7 @@
-"""The Robustness page: Input → Settings → Review & queue, and the result on the same page."""
+"""The Robustness page: Input → Settings → Review & queue, and the result on the same page.
+
+Two kinds of check share it: attacks on the inputs, which this file owns, and leakage, a bench of its own.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QStackedWidget
 
-from guardapp.desktop import wording
-from guardapp.desktop.i18n import tr
 from guardapp.desktop.kit import Button, Combo, Footer, Label, Segmented, Steps
 from guardapp.desktop.kit.scrolling import scrolling
 from guardapp.desktop.page import Page, Services
@@ -21,12 +22,15 @@ from guardapp.desktop.robustness import reading
 from guardapp.desktop.robustness.checks_shown import ChecksShown
 from guardapp.desktop.robustness.finding import data_label, model_label
 from guardapp.desktop.robustness.input_step import InputStep, Training
+from guardapp.desktop.robustness.leakage.leak_bench import LeakBench
+from guardapp.desktop.robustness.refusals import nothing_held_back, unknown_file
 from guardapp.desktop.robustness.result_view import ResultView
 from guardapp.desktop.robustness.review import Review
 from guardapp.desktop.robustness.settings_step import SettingsStep
-from guardapp.errors import GuardError
+from guardapp.desktop.robustness.subtitle import say_subtitle
 
 INPUT, SETTINGS, REVIEW, RESULT = range(4)
+ATTACKS, LEAKAGE = range(2)
 _COMBO, _COMBO_NARROW, _NARROW = 176, 150, 1200
 """Width of a model's box in the header, and in a page narrower than the last."""
 
@@ -36,7 +40,7 @@ class RobustnessPage(Page):
 
     name = "robustness"
     title_key = "Robustness"
-    kinds = ("check",)
+    kinds = ("check", "leak")
     scrolls = False
 
     def __init__(self, services: Services) -> None:
@@ -65,15 +69,29 @@ class RobustnessPage(Page):
             self.stack.addWidget(scrolling(step))
         self.stack.addWidget(self.result)
         self.body.addWidget(self.stack, 1)
-        for tool in (self.steps, self.view, self.model, self.against, self.other, self.export):
+        self.which = Segmented(["Attacks", "Leakage"], "Kind of check")
+        self.header.beside.addWidget(self.which)
+        self.leakage = LeakBench(services)
+        self.leakage.set_width(_COMBO, wide=True)
+        self.leakage.hide()
+        self.body.addWidget(self.leakage, 1)
+        self._attack_tools = (self.steps, self.view, self.model, self.against, self.other, self.export)
+        self._attack_buttons = (self.back_to_result, self.back, self.primary)
+        for tool in (*self._attack_tools, *self.leakage.tools):
             self.header.tools.addWidget(tool)
-        self.set_footer(Footer(self.back_to_result, self.back, self.primary))
+        self.set_footer(Footer(*self._attack_buttons, *self.leakage.buttons))
         self.shown_checks = ChecksShown(services, self.result, self.model, self.other)
         self._connect()
+        self._switched(ATTACKS)
         self._go(INPUT)
         self._refresh()
 
     def _connect(self) -> None:
+        self.which.changed.connect(self._switched)
+        self.which.changed.connect(lambda _: self._show_latest())
+        self.leakage.moved.connect(lambda: self._say() if self.which.index == LEAKAGE else None)
+        self.leakage.submitted.connect(self.submit)
+        self.leakage.export.connect(self._export_of)
         self.input.changed.connect(self._input_changed)
         self.input.training_picked.connect(self._take_training)
         self.input.sample.connect(self.open_sample)
@@ -86,12 +104,24 @@ class RobustnessPage(Page):
         self.export.clicked.connect(self._export)
         self.result.again.connect(self._change)
         self.result.worst.folder.connect(self._open_folder)
-        self.shown_checks.changed.connect(self._result_changed)
-        self.services.jobs.loaded.connect(self._loaded)
+        self.shown_checks.changed.connect(self._say)
+        self.services.jobs.loaded.connect(self.shown)
         self.services.jobs.changed.connect(self._job_changed)
         self.services.jobs.removed.connect(lambda _: self._refresh())
 
     # -- where one is ----------------------------------------------------------------------------------------------
+
+    def choose(self, which: int) -> None:
+        """Bring a kind of check to the front: `ATTACKS` or `LEAKAGE`."""
+        self.which.set_index(which)
+
+    def _switched(self, which: int) -> None:
+        leakage = which == LEAKAGE
+        for widget in (*self._attack_tools, *self._attack_buttons, *self.leakage.tools, *self.leakage.buttons):
+            widget.hide()
+        self.stack.setVisible(not leakage)
+        self.leakage.setVisible(leakage)
+        self._say()
 
     @property
     def step(self) -> int:
@@ -119,12 +149,11 @@ class RobustnessPage(Page):
         self._refresh()
         self._show_latest()
 
-    def _loaded(self) -> None:
-        self._refresh()
-        self._show_latest()
-
     def _show_latest(self) -> None:
         """A page that nobody has used yet opens with the latest result."""
+        if self.which.index == LEAKAGE:
+            self.leakage.show_latest()
+            return
         done = [row for row in self.shown_checks.rows if row.state == "done"]
         if done and not self.shown_checks.job and self.step == INPUT and not self.input.document_begun:
             self._show_job(done[0])
@@ -135,7 +164,9 @@ class RobustnessPage(Page):
         done.sort(key=lambda row: -(row.finished or 0))
         trainings = [Training(row.id, row.name, row.folder, row.headline) for row in done]
         can_train = any(entry.name == "training" and entry.exists for entry in PAGES)
-        self.input.show_trainings(trainings, can_train=can_train, sample_ready=self._sample_training() is not None)
+        sample = self._sample_training()
+        self.input.show_trainings(trainings, can_train=can_train, sample_ready=sample is not None)
+        self.leakage.refresh(trainings, can_train=can_train, sample=sample)
         self.shown_checks.refresh()
         self._say()
 
@@ -153,17 +184,24 @@ class RobustnessPage(Page):
             self.model.setFixedWidth(width)
             self.other.setFixedWidth(width)
             self.shown_checks.refresh()
+            self.leakage.set_width(width, wide=width == _COMBO)
+            self._say()
 
     # -- what it says ----------------------------------------------------------------------------------------------
 
     def retranslate(self) -> None:
         self._say()
         self.result.retranslate()
+        self.leakage.retranslate()
 
     def _say(self) -> None:
+        if self.which.index == LEAKAGE:
+            assert self.footer is not None
+            self.leakage.say(self.header, self.footer)
+            return
         step, has_result = self.step, bool(self.shown_checks.job)
         on_result = step == RESULT
-        self._say_header()
+        say_subtitle(self.header.subtitle, self.shown_checks if on_result else None, self.services)
         reach = INPUT if self.input.why_not() else SETTINGS if self.settings_step.why_not() else REVIEW
         self.steps.go(step if not on_result else 3, reach)
         self.steps.setVisible(not on_result)
@@ -171,8 +209,8 @@ class RobustnessPage(Page):
         if on_result and self.view.index:
             self.view.set_index(0)
         self.model.setVisible(on_result)
-        for widget in (self.against, self.other):
-            widget.setVisible(on_result and self.shown_checks.can_compare)
+        self.other.setVisible(on_result and self.shown_checks.can_compare)
+        self.against.setVisible(on_result and self.shown_checks.can_compare and self.width() >= _NARROW)
         self.export.setVisible(on_result)
         job = self.services.jobs.row(self.shown_checks.job)
         if job is not None and job.state == "done":
@@ -181,34 +219,10 @@ class RobustnessPage(Page):
             self.export.why_disabled("The report is written when the check is done.")
         self._say_footer(step, has_result)
 
-    def _say_header(self) -> None:
-        subtitle, shown = self.header.subtitle, self.shown_checks
-        if self.step != RESULT:
-            subtitle.say("Attack your own model before somebody else does")
-            return
-        finding, other = shown.finding, shown.compared
-        if finding is None or not finding.examples:
-            job = self.services.jobs.row(shown.job)
-            text = "{name} · the report is written when the check is done"
-            if job is not None and job.state not in ("cancelled", "failed", "skipped"):
-                subtitle.say(text, name=job.name)
-            else:
-                subtitle.put(job.name if job is not None else "")
-            return
-        values = {
-            "model": finding.label,
-            "data": data_label(shown.spec),
-            "n": wording.number(finding.examples),
-            "unit": lambda: tr(finding.unit),
-        }
-        if other is None:
-            subtitle.say("{model} · {data}, {n} {unit}", **values)
-        else:
-            subtitle.say("{model} compared with {other} · {data}, {n} {unit}", other=other.label, **values)
-
     def _say_footer(self, step: int, has_result: bool) -> None:
         assert self.footer is not None
         self.footer.setVisible(step != RESULT)
+        self.primary.show()
         self.back.setVisible(step in (SETTINGS, REVIEW))
         self.back_to_result.setVisible(has_result)
         self.primary.say({INPUT: "Settings", REVIEW: "Add to the queue"}.get(step, "Review & queue"))
@@ -254,7 +268,7 @@ class RobustnessPage(Page):
             data |= {"part": "all", "test_fraction": 0.1}
         self.input.show_data(data, row.name if held else "")
         if not held:
-            self.input.show_error(_nothing_held_back(row.name))
+            self.input.show_error(nothing_held_back(row.name))
         if self._sample_wanted:
             self._sample_wanted = False
             self._go(SETTINGS)
@@ -265,9 +279,10 @@ class RobustnessPage(Page):
     def open_file(self, path: Path) -> None:
         """Weights to check, or the folder of a finished check or training."""
         found = next((row for row in self.services.jobs.rows if row.folder == path), None)
-        if found is not None and found.kind == "check":
+        if found is not None and found.kind in self.kinds:
             self.open_job(found)
             return
+        self.choose(ATTACKS)
         self._go(INPUT)
         if found is not None and found.kind == "train":
             self.input.show_model({"job": str(path)})
@@ -275,7 +290,7 @@ class RobustnessPage(Page):
         elif path.suffix.lower() == ".safetensors":
             self.input.show_model({"weights": str(path)})
         else:
-            self.input.show_error(_unknown(path))
+            self.input.show_error(unknown_file(path))
 
     def open_sample(self) -> None:
         """The model that was trained on the sample; where there is none, train it and check it."""
@@ -324,19 +339,23 @@ class RobustnessPage(Page):
         if row.kind == "check" and self._known is not None and row.id not in self._known:
             self._known = None
             self._show_job(row)
+        elif row.kind == "leak":
+            self._refresh()
+            self.leakage.job_changed(row)
         elif row.kind in ("train", "check"):
             self._refresh()
 
     def open_job(self, row: Any) -> None:
-        self._known = None
-        self._show_job(row)
+        self.choose(LEAKAGE if row.kind == "leak" else ATTACKS)
+        if row.kind == "leak":
+            self.leakage.show_job(row)
+        else:
+            self._known = None
+            self._show_job(row)
 
     def _show_job(self, row: Any) -> None:
         self.shown_checks.show(row)
         self._go(RESULT)
-
-    def _result_changed(self) -> None:
-        self._say()
 
     def _open_folder(self) -> None:
         row = self.services.jobs.row(self.shown_checks.job)
@@ -346,8 +365,10 @@ class RobustnessPage(Page):
     def _export(self) -> None:
         row = self.services.jobs.row(self.shown_checks.job)
         if row is not None and row.state == "done":
-            name = f"{row.name}.html"
-            self.services.choose_target(partial(self.export_report, row.folder), "Export report…", name)
+            self._export_of(row.folder, row.name)
+
+    def _export_of(self, folder: Path, name: str) -> None:
+        self.services.choose_target(partial(self.export_report, folder), "Export report…", f"{name}.html")
 
     def export_report(self, folder: Path, target: Path) -> None:
         """Write the report, one HTML file, where the user wants it."""
@@ -356,21 +377,3 @@ class RobustnessPage(Page):
             self.services.tell("The report was saved as {file}.", "success", file=target.name)
 
         self.services.background(lambda: reading.copy_report(folder, target), told)
-
-
-def _nothing_held_back(name: str) -> GuardError:
-    return GuardError(
-        what=f"{name} held no rows back",
-        why="it was trained on all of its data, and a model does better on rows that it has seen",
-        next="Choose other examples, or read the result as too good.",
-        code="robustness.nothing-held-back",
-    )
-
-
-def _unknown(path: Path) -> GuardError:
-    return GuardError(
-        what=f"{path.name} is nothing that can be checked",
-        why="it is neither a file of weights (safetensors) nor the folder of a finished training",
-        next="Choose one of these.",
-        code="robustness.unknown-file",
-    )

@@ -27,7 +27,7 @@ class Checked(NamedTuple):
 def read_check(folder: Path, label: str) -> Checked:
     """Raises GuardError `robustness.bad-report` or what the file system says."""
     try:
-        return Checked(from_report(label, _json(folder / "report.json")), spec_of(folder))
+        return Checked(from_report(label, read_json(folder / "report.json")), spec_of(folder))
     except (KeyError, TypeError, ValueError) as error:
         raise GuardError(
             what=f"The report in {folder.name} cannot be read",
@@ -40,7 +40,7 @@ def read_check(folder: Path, label: str) -> Checked:
 def spec_of(folder: Path) -> dict[str, Any]:
     """The spec of a finished job as it ran. Raises GuardError `robustness.no-record`."""
     try:
-        return dict(_json(folder / "job.json")["spec"])
+        return dict(read_json(folder / "job.json")["spec"])
     except (GuardError, KeyError, TypeError, ValueError) as error:
         raise GuardError(
             what=f"{folder.name} does not say how it was made",
@@ -50,7 +50,8 @@ def spec_of(folder: Path) -> dict[str, Any]:
         ) from error
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """One of a job's small files. Raises GuardError, or ValueError where it is no JSON object."""
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
@@ -97,6 +98,17 @@ def sample_jobs() -> list[Any]:
     wanted = str(check["model"]["job"]).removeprefix("${").removesuffix("}")
     training = next(job for job in jobs if job["name"] == wanted)
     return [parse(job, base=path.parent) for job in (training, check)]
+
+
+def sample_leak() -> list[Any]:
+    """The bundled batch's training on images, and the leakage check of its model."""
+    from guardapp.jobs.specs import parse
+
+    training = sample_jobs()[0]
+    data = training.data.model_dump(mode="json", by_alias=True, exclude_none=True) | {"split_seed": training.seed}
+    sides = {"members": {**data, "part": "train"}, "non_members": {**data, "part": "test"}}
+    leak = {"kind": "leak", "name": f"{training.name}-leakage", "model": {"job": f"${{{training.name}}}"}, **sides}
+    return [training, parse(leak)]
 
 
 def sample_images() -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
@@ -14,11 +14,21 @@ from guardapp.desktop.kit import Card, CheckLine, Field, FigureLine, Label, Text
 from guardapp.desktop.robustness.finding import NORMS, data_label, model_label, share, strength_words
 from guardapp.desktop.theme import tokens
 
-_BUDGETS = {"quick": "Quick", "standard": "Standard", "reference": "Reference"}
+_BUDGETS = {"quick": "Quick", "standard": "Standard", "reference": "Reference", "labels": "Answers alone"}
 
 
 class Review(QWidget):
     """folder_of(name): where the results of a job of that name would go."""
+
+    SAYS: ClassVar[tuple[tuple[str, str, str], ...]] = (
+        ("done", "How often the model stays right", "Under the attacks tried, with a 95 % interval at every strength."),
+        (
+            "done",
+            "How far that can be trusted",
+            "The check doubts itself; one red flag, and the figure does not count.",
+        ),
+        ("amberFlag", "No proof", "A cleverer attacker may do more harm: the figures are upper bounds."),
+    )
 
     def __init__(self, folder_of: Callable[[str], Path]) -> None:
         super().__init__()
@@ -28,7 +38,7 @@ class Review(QWidget):
         what = Card("What will be checked")
         what.body.addLayout(self._figures)
         said = Card("What the result will say")
-        for state, title, text in _SAYS:
+        for state, title, text in self.SAYS:
             said.body.addWidget(CheckLine(state, title, text))
         self.name = TextField("Name of the job")
         self.name.setMaxLength(100)
@@ -65,6 +75,8 @@ class Review(QWidget):
         self._say("Budget", _BUDGETS[str(spec["budget"])])
         noise = ", ".join(f"{value:g}" for value in spec["noise"])
         self._add("Gaussian noise", noise) if noise else self._say("Gaussian noise", "none")
+        if spec.get("patches"):
+            self._add("Squares to repaint", ", ".join(f"{side} × {side}" for side in spec["patches"]))
         if spec.get("missing"):
             self._add("Missing values", ", ".join(share(value) for value in spec["missing"]))
         beyond = "wrong units, swaps and shuffled columns" if "change" in spec else "corruptions, turns and shifts"
@@ -93,10 +105,3 @@ class Review(QWidget):
 
     def _say_folder(self) -> None:
         self.folder.say("New folder: {folder}", folder=str(self._folder_of(self.name.text().strip() or "check")))
-
-
-_SAYS = (
-    ("done", "How often the model stays right", "Under the attacks tried, with a 95 % interval at every strength."),
-    ("done", "How far that can be trusted", "The check doubts itself; one red flag, and the figure does not count."),
-    ("amberFlag", "No proof", "A cleverer attacker may do more harm: the figures are upper bounds."),
-)

@@ -22,11 +22,15 @@ _BUDGETS = (
     ("quick", "ph.lightning", "Quick", "to try things out"),
     ("standard", "ph.gauge", "Standard", "to report"),
     ("reference", "ph.target", "Reference", "when the figure matters"),
+    ("labels", "ph.eye-slash", "Answers alone", "for models without scores; L∞ and L2"),
 )
 _NATURAL = {
     False: "Common corruptions, rotations and translations",
     True: "Wrong units, exchanged categories, shuffled columns",
 }
+_ELSEWHERE = ("certify", "refine", "smoothing")
+"""Settings that a file may give and this page does not show; queueing again keeps them."""
+
 _NORM_HELP = {
     "linf": "Every value may change by at most the strength; 0.1 is 10 % of its range. 8/255 may be written too.",
     "l2": "The whole change, as a length, is at most the strength; for pictures it is felt as a whole.",
@@ -43,6 +47,7 @@ class SettingsStep(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._table = False
+        self._kept: dict[str, Any] = {}
         left, right = QVBoxLayout(), QVBoxLayout()
         left.addWidget(self._attacker_card())
         left.addWidget(self._damage_card())
@@ -79,12 +84,18 @@ class SettingsStep(QWidget):
             [Choice("numbers", "numbers only, within their bounds"), Choice("all", "all, categories too")],
         )
         self.change.picked.connect(self._changed)
+        self.patches = TextField("Squares to repaint")
+        self.patches.textChanged.connect(self._changed)
+        self._patches_field = Field(
+            "Squares to repaint, sides in pixels", self.patches, "One square anywhere in a picture; empty for none."
+        )
         self._strengths_field = Field("Strengths, separated by commas", self.strengths)
         self._change_field = Field(
             "Columns that may change", self.change, "Half a category is no row that anyone could hand in."
         )
         card.body.addWidget(Field("The attacker may change", self.norm))
         card.body.addWidget(self._strengths_field)
+        card.body.addWidget(self._patches_field)
         card.body.addWidget(self._change_field)
         return card
 
@@ -147,6 +158,7 @@ class SettingsStep(QWidget):
             (self._strengths_field, self.strengths, _BAD_STRENGTHS),
             (self._noise_field, self.noise, _BAD_NOISE),
             (self._missing_field, self.missing, _BAD_MISSING),
+            (self._patches_field, self.patches, _BAD_PATCHES),
         ):
             if self._numbers(control) is None:
                 field.show_error(sentence, most=MOST)
@@ -155,15 +167,20 @@ class SettingsStep(QWidget):
 
     def _numbers(self, control: TextField) -> list[float] | None:
         """The numbers of a list, None where it is not one."""
-        most, empty = {self.strengths: (1e6, False), self.noise: (10.0, True), self.missing: (1.0, True)}[control]
+        bounds = {self.strengths: (1e6, False), self.noise: (10.0, True), self.missing: (1.0, True)}
+        most, empty = bounds.get(control, (10_000.0, True))
         found = read_numbers(control.text())
         if found is None or len(found) > MOST or (not found and not empty):
+            return None
+        if control is self.patches and not all(number.is_integer() for number in found):
             return None
         return found if all(0 < number <= most and number < 1e6 for number in found) else None
 
     def why_not(self) -> str:
         """What is wrong (an English key), or nothing."""
-        lists = [self.strengths, self.noise, *([self.missing] if self._table else [])]
+        if self._budget == "labels" and self.norm.value not in ("linf", "l2"):
+            return "Answers alone attack under L∞ and L2: choose one of these, or another budget."
+        lists = [self.strengths, self.noise, *([self.missing] if self._table else [self.patches])]
         if any(self._numbers(control) is None for control in lists):
             return "Correct the field that is marked."
         if self._table and self.constraints.why_not():
@@ -182,9 +199,12 @@ class SettingsStep(QWidget):
             "natural": self.natural.isChecked(),
             "seed": int(self.seed.value or 0),
         }
+        found |= self._kept
         if self._table:
             found |= {"change": self.change.value, "missing": self._numbers(self.missing) or []}
             found |= {"constraints": self.constraints.constraints()}
+        else:
+            found["patches"] = [int(side) for side in self._numbers(self.patches) or []]
         return found
 
     @property
@@ -196,6 +216,7 @@ class SettingsStep(QWidget):
         self._table = table
         self._change_field.setVisible(table)
         self._missing_field.setVisible(table)
+        self._patches_field.setVisible(not table)
         self.constraints.setVisible(table)
         for into in ("setText", "setAccessibleName"):
             say(self.natural, _NATURAL[table], into=into)
@@ -206,15 +227,18 @@ class SettingsStep(QWidget):
         self.strengths.setText(listed(spec.get("strengths", [0.02, 0.05, 0.1])))
         self.noise.setText(listed(spec.get("noise", [0.05, 0.1, 0.2])))
         self.missing.setText(listed(spec.get("missing", [0.1, 0.3, 0.5])))
+        self.patches.setText(listed([float(side) for side in spec.get("patches", [])]))
         self.change.set_value(str(spec.get("change", "numbers")))
         self.limit.set_value(int((spec.get("data") or {}).get("limit") or 500))
         self.seed.set_value(int(spec.get("seed", 0)))
         self.natural.setChecked(bool(spec.get("natural", True)))
         self.constraints.show_constraints(spec.get("constraints") if spec and table else {})
         self.set_table(table)
+        self._kept = {name: spec[name] for name in _ELSEWHERE if name in spec}
         self._choose_budget(str(spec.get("budget", "standard")))
 
 
 _BAD_STRENGTHS = "Write one to {most} numbers larger than 0, separated by commas."
 _BAD_NOISE = "Write up to {most} numbers larger than 0 and at most 10, separated by commas."
 _BAD_MISSING = "Write up to {most} shares larger than 0 and at most 1, separated by commas."
+_BAD_PATCHES = "Write up to {most} whole numbers of pixels, separated by commas."

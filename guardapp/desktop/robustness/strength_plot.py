@@ -7,14 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from PySide6.QtCore import QPoint, QPointF, QRect, Qt, Signal
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 from guardapp.desktop.i18n import tr
-from guardapp.desktop.kit import ElidedLabel, IconButton, Label
-from guardapp.desktop.kit.plot_parts import LegendMark, Series
-from guardapp.desktop.kit.plots import PlotCard
+from guardapp.desktop.kit.plot_parts import Series
 from guardapp.desktop.robustness.finding import NORMS, Damaged, Finding, Point, strength_words
+from guardapp.desktop.robustness.named_plot import NamedPlot
 
 OURS, OTHER, CERTIFIED, SINGLE = "ours", "other", "certified", "single"
 _SERIES = (
@@ -28,6 +25,7 @@ _AXES = {
     "missing": "share of the columns that are missing",
     "constrained": "budget, median absolute deviations of each column",
     "corruptions": "severity of the corruption",
+    "patches": "side of the square, in pixels",
     "rotation": "degrees, in the worst way",
     "translation": "part of the side, in the worst way",
     "unit": "power of ten of the wrong unit",
@@ -38,13 +36,12 @@ _NOTES = {
     "missing": "Missing values",
     "constrained": "Possible rows",
     "corruptions": "Common corruptions",
+    "patches": "One repainted square",
     "rotation": "Rotation",
     "translation": "Translation",
     "unit": "Wrong unit",
     "swap": "Exchanged categories",
 }
-_LONGEST = 18
-_NARROW = 560
 _SAMPLES = 12
 _HEIGHTS = 5
 
@@ -55,30 +52,13 @@ class _Band(NamedTuple):
     high: list[float]
 
 
-class _Entry(QWidget):
-    """A mark and a name that changes with what is shown."""
-
-    def __init__(self, mark: LegendMark, name: str, *, given: bool = False) -> None:
-        super().__init__()
-        # a name that a person gave may be long; ours are short and stay whole
-        self.name = ElidedLabel(name, "small") if given else Label(name, "small")
-        self.name.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
-        line = QHBoxLayout(self)
-        line.setContentsMargins(0, 0, 4, 0)
-        line.setSpacing(6)
-        line.addWidget(mark)
-        line.addWidget(self.name)
-
-
-class StrengthPlot(PlotCard):
+class StrengthPlot(NamedPlot):
     """moved(index): a point of the curve was pressed with the mouse."""
 
     moved = Signal(int)
 
     def __init__(self) -> None:
-        self._entries: dict[str, _Entry] = {}
-        self._present: set[str] = set()
-        super().__init__("Accuracy against strength", _SERIES, x_label=" ", bands=True)
+        super().__init__("Accuracy against strength", _SERIES, given=(OURS, OTHER), x_label=" ", bands=True)
         self._xs: list[float] = []
         # a little more than 0 … 100 %, so that markers on the edges are whole
         self.set_y_range(-4, 104)
@@ -88,16 +68,6 @@ class StrengthPlot(PlotCard):
         self.plot.setMinimumHeight(160)
         # the card is resized before its curves are: what is placed beside them follows
         self._item.vb.sigResized.connect(lambda _: self._draw())
-
-    def _build_header(self, series: Sequence[Series], budget: str, bands: bool) -> None:
-        for one in series:
-            self._entries[one.key] = _Entry(LegendMark(one), one.name, given=one.key in (OURS, OTHER))
-            self.tools.addWidget(self._entries[one.key])
-        self._entries["band"] = _Entry(LegendMark(None, band=0), "95 % band")
-        self.tools.addWidget(self._entries["band"])
-        self.export = IconButton("ph.export", "Export the plot as a picture or a table", box=28)
-        self.export.clicked.connect(self._export_menu)
-        self.tools.addWidget(self.export)
 
     def show_attacks(self, ours: Finding, other: Finding | None, index: int, *, single: bool = True) -> None:
         """Both curves with their bands; FGSM and a certified bound of ours where they were measured."""
@@ -137,22 +107,11 @@ class StrengthPlot(PlotCard):
         band = band._replace(high=[100 * (high or 0) for _, _, high in bounded])
         self.set_band(key, band.x, np.array(band.low), np.array(band.high))
         if key == OURS:
-            self._mark_present("band", bool(bounded))
+            self.mark_present("band", bool(bounded))
 
     def _put(self, key: str, name: str, xs: list[float], ys: list[float]) -> None:
-        short = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
-        curve = self._curves[key]
-        curve.series = curve.series._replace(name=short)
-        self._mark_present(key, bool(xs))
-        if name in ("FGSM", "certified"):
-            self._entries[key].name.say(name)
-        else:
-            self._entries[key].name.put(short)
+        self.name_curve(key, name, literal=name not in ("FGSM", "certified"), present=bool(xs))
         self.set_points(key, xs, [100 * y for y in ys])
-
-    def _mark_present(self, key: str, present: bool) -> None:
-        (self._present.add if present else self._present.discard)(key)
-        self._fit_header()
 
     def _say_axis(self, text: str, **values: Any) -> None:
         # the words are put in ready, because the card itself knows axis labels without values only
@@ -196,17 +155,6 @@ class StrengthPlot(PlotCard):
             ys = [self.plot.mapFromScene(height).y() for height in heights]
             found += sum(rect.top() - 8 <= y <= rect.bottom() + 8 for y in ys)
         return found
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._fit_header()
-
-    def _fit_header(self) -> None:
-        """In a narrow card the table at the cursor is the legend: it names every curve with its marker."""
-        narrow = self.width() < _NARROW
-        self.note.setVisible(not narrow)
-        for key, entry in self._entries.items():
-            entry.setVisible(not narrow and key in self._present)
 
     def _clicked(self, event: Any) -> None:
         box = self._item.vb

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from guardapp.desktop.kit import Segmented, row
 from guardapp.desktop.theme import tokens
+from guardapp.desktop.training.course import Choose
 from guardapp.desktop.training.curves import Curves
 from guardapp.desktop.training.draft import Draft
 from guardapp.desktop.training.hero import Hero
@@ -21,9 +22,9 @@ from guardapp.errors import GuardError
 class Bench(QWidget):
     """Shows a draft or a job; the page decides which."""
 
-    def __init__(self) -> None:
+    def __init__(self, choose_model: Choose, choose_public: Choose, choose_folder: Choose) -> None:
         super().__init__()
-        self.panel = SettingsPanel()
+        self.panel = SettingsPanel(choose_model, choose_public, choose_folder)
         self.hero = Hero()
         self.curves = Curves()
         self.promise = Promise()
@@ -31,6 +32,8 @@ class Bench(QWidget):
         self.stack = QStackedWidget()
         self.stack.addWidget(self.promise)
         self.stack.addWidget(self.curves)
+        self._nothing = QWidget()
+        self.stack.addWidget(self._nothing)
         self.stack.setCurrentWidget(self.curves)
         self.view.changed.connect(self.stack.setCurrentIndex)
         self._switch = QWidget()
@@ -63,9 +66,13 @@ class Bench(QWidget):
         )
 
     def show_prediction(self, found: dict[str, Any], draft: Draft) -> None:
-        assert draft.epsilon is not None and draft.delta is not None
         self.panel.show_plan(found)
-        self.hero.show_prediction(found, draft.epsilon)
+        self.hero.show_prediction(found, draft.epsilon or 0.0)
+        if not draft.private:
+            self.stack.setCurrentWidget(self._nothing)  # there is no ε to predict
+            return
+        self.stack.setCurrentWidget(self.curves)
+        assert draft.epsilon is not None and draft.delta is not None
         per_epoch = found["steps"] / found["epochs"]
         self.curves.show_prediction([tuple(point) for point in found["curve"]], per_epoch, draft.epsilon, draft.delta)
 

@@ -84,6 +84,9 @@ class TrainingDesk(QObject):
         self._wanted = {
             "do": "predict",
             "privacy": draft.privacy(),
+            "max_examples": draft.bound,
+            "clipped": draft.clip is not None or "clipping" in dict(draft.method),
+            "start": dict(draft.course).get("start"),
             "recipe": draft.recipe,
             "kind": draft.kind,
             "test_fraction": draft.held_back,

@@ -40,6 +40,8 @@ class Draft:
     bound:    the public upper bound on the number of rows; None until it was written
     steps, batch, clip: None where the recipe decides
     method:   clipping, optimizer and noise where they differ from the defaults
+    private:  False for a training without any guarantee, for comparison
+    course:   `start`, `stop` and `audit` of the spec, where they were chosen
     kept:     further fields of a spec that was opened and that this page has no control for
     """
 
@@ -58,6 +60,8 @@ class Draft:
     clip: float | None = None
     classes: tuple[str, ...] | None = None
     method: tuple[tuple[str, Any], ...] = ()
+    private: bool = True
+    course: tuple[tuple[str, Any], ...] = ()
     kept: tuple[tuple[str, Any], ...] = ()
 
     @property
@@ -66,6 +70,14 @@ class Draft:
         if self.kind == "table" and not self.label:
             return "label"
         return "schema" if self.kind == "table" and self.schema is None else ""
+
+    @property
+    def lacks(self) -> str:
+        """What was chosen and still misses its file: "start", "stop" or nothing."""
+        course = dict(self.course)
+        if "start" in course and not course["start"].get("model"):
+            return "start"
+        return "stop" if "stop" in course and not course["stop"].get("data") else ""
 
     def but(self, **changes: Any) -> Draft:
         return replace(self, **changes)
@@ -85,10 +97,15 @@ class Draft:
         return {**fields, "test_fraction": self.held_back}
 
     def privacy(self) -> dict[str, Any] | None:
-        """The guarantee that is asked for; None while a part of it is missing."""
-        if self.epsilon is None or self.delta is None or self.bound is None:
+        """The guarantee that is asked for; None for none, and while a part of it is missing."""
+        if not self.private or self.epsilon is None or self.delta is None or self.bound is None:
             return None
         return {"epsilon": self.epsilon, "delta": self.delta, "max_examples": self.bound}
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether enough is chosen to say what the training would cost."""
+        return self.bound is not None and not self.lacks and (not self.private or self.privacy() is not None)
 
     def overrides(self) -> dict[str, Any]:
         """What the user chose otherwise than the recipe."""
@@ -104,6 +121,8 @@ class Draft:
             "data": self.data(),
             "recipe": self.recipe,
             "privacy": self.privacy(),
+            **({} if self.private else {"max_examples": self.bound}),
+            **dict(self.course),
             **self.overrides(),
             **({"method": dict(self.method)} if self.method else {}),
         }
@@ -128,8 +147,9 @@ def of_spec(spec: dict[str, Any], base: Path) -> Draft:
     """A draft with the settings of a spec, for a copy. base: where its relative paths start."""
     data = spec["data"]
     privacy = spec.get("privacy") or {}
+    course = {name: spec[name] for name in ("start", "stop", "audit") if spec.get(name) is not None}
     schema = data.get("schema", data.get("schema_file"))
-    shown = {"kind", "name", "data", "recipe", "privacy", "steps", "batch", "clip", "method"}
+    shown = {"kind", "name", "data", "recipe", "privacy", "steps", "batch", "clip", "method", "max_examples", *course}
     source = data.get("images") or data["table"]
     return Draft(
         path=base / source,
@@ -138,7 +158,7 @@ def of_spec(spec: dict[str, Any], base: Path) -> Draft:
         label=data.get("label") or "",
         schema=base / schema if schema else None,
         held_back=float(data.get("test_fraction", 0.1)),
-        bound=privacy.get("max_examples"),
+        bound=privacy.get("max_examples", spec.get("max_examples")),
         recipe=spec.get("recipe", "auto"),
         epsilon=privacy.get("epsilon", 3.0),
         delta=privacy.get("delta", 1e-5),
@@ -147,8 +167,33 @@ def of_spec(spec: dict[str, Any], base: Path) -> Draft:
         clip=spec.get("clip"),
         classes=tuple(data["classes"]) if data.get("classes") else None,
         method=tuple((spec.get("method") or {}).items()),
+        private=bool(privacy),
+        course=tuple((name, _found_from(part, base)) for name, part in course.items()),
         kept=tuple((name, value) for name, value in spec.items() if name not in shown and value is not None),
     )
+
+
+def _found_from(part: dict[str, Any], base: Path) -> dict[str, Any]:
+    """The part with its paths, which may be relative to `base`, made whole."""
+    found = dict(part)
+    if found.get("model"):
+        found["model"] = str(base / found["model"])
+    if found.get("data"):
+        paths = ("images", "labels", "table", "schema", "schema_file")
+        found["data"] = {
+            name: str(base / value) if name in paths and value else value
+            for name, value in found["data"].items()
+            if value is not None
+        }
+    return found
+
+
+def public_data(path: Path, private: Draft) -> dict[str, Any]:
+    """The fields of a DataSpec for public data of the same kind as the private data."""
+    if private.kind == "table":
+        return {"table": str(path), "label": private.label}
+    beside = starting(path, folder=path.is_dir()).labels
+    return {"images": str(path), **({"labels": str(beside)} if beside is not None else {})}
 
 
 def checked_spec(document: dict[str, Any]) -> Any:

@@ -122,19 +122,24 @@ class Hero(QWidget):
     # -- before the start ------------------------------------------------------------------------------------------
 
     def show_prediction(self, found: dict[str, Any], target: float) -> None:
-        """What the settings would come to."""
+        """What the settings would come to; `target` is of no use without a guarantee."""
         self._plain()
-        self.headline.say(
-            "predicted ε = {epsilon} of {target} · about {time}",
-            epsilon=rounded_up(found["epsilon"]),
-            target=at_least_one_digit(target),
-            time=lambda: wording.duration(found["seconds"]),
-        )
-        self.sentence.say("Nothing is spent before the start. The time is an estimate for one processor core.")
+        if found["epsilon"] is None:
+            self.headline.say("No guarantee · about {time}", time=lambda: wording.duration(found["seconds"]))
+            self.sentence.say("This model is trained without differential privacy. Nothing is promised about its data.")
+        else:
+            self.headline.say(
+                "predicted ε = {epsilon} of {target} · about {time}",
+                epsilon=rounded_up(found["epsilon"]),
+                target=at_least_one_digit(target),
+                time=lambda: wording.duration(found["seconds"]),
+            )
+            self.sentence.say("Nothing is spent before the start. The time is an estimate for one processor core.")
         self._figure(0, "{n} epochs", n=f"{found['epochs']:.3g}")
         self._figure(1, "{n} steps", n=wording.number(found["steps"]))
         self._figure(2, "each row in a step with probability {p}", p=f"{found['sample_rate']:.3g}")
-        self._figure(3, "noise σ = {sigma}", sigma=f"{found['sigma']:.3g}")
+        if found["sigma"] is not None:
+            self._figure(3, "noise σ = {sigma}", sigma=f"{found['sigma']:.3g}")
 
     def show_waiting(self, text: str, sentence: str = "") -> None:
         """Before there is a prediction, or where there cannot be one."""

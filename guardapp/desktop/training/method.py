@@ -34,6 +34,7 @@ _CLIPPING_HELP = {
     "automatic": "Every row's gradient is scaled to about the clip norm.",
     "adaptive": "The norm follows a noisy count, which is paid for from ε.",
 }
+_NOT_ADAPTED = "The norm cannot follow the median here: that needs a noisy count."
 _FAST = "Whoever can tell the generator's state can take the noise away. The statement will say so."
 _VIEWS = "Shifted copies of each image; costs no privacy, but time."
 _NO_VIEWS = "Only the small convolutional network trains on the images themselves."
@@ -65,6 +66,7 @@ class MethodSettings(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._locked = self._possible = False
+        self._private = True
         self.clipping = Combo("Clipping", CLIPPING)
         self.optimizer = Combo("Optimizer", OPTIMIZERS)
         self.schedule = Combo("Learning rate", SCHEDULES)
@@ -130,7 +132,7 @@ class MethodSettings(QWidget):
 
     def _say(self) -> None:
         """Help that depends on what is chosen, and which choices can be made."""
-        self._fields["clipping"].set_help(_CLIPPING_HELP[self.clipping.value])
+        self._fields["clipping"].set_help(_CLIPPING_HELP[self.clipping.value] if self._private else _NOT_ADAPTED)
         self._fields["generator"].set_help(_FAST if self.generator.value == "fast" else "")
         if self.optimizer.value != "adam":
             self.noise_correction.setChecked(False)
@@ -161,6 +163,9 @@ class MethodSettings(QWidget):
 
     def fit(self, draft: Draft) -> None:
         """Which choices the model and the data leave."""
+        self._private = draft.private
+        if not draft.private and self.clipping.value == "adaptive":
+            self.clipping.set_value("flat")
         self._possible = draft.kind == "image" and draft.recipe == "cnn"
         if not self._possible:
             self.views.blockSignals(True)

@@ -19,7 +19,7 @@ from guardapp.desktop.training.desk import TrainingDesk
 from guardapp.desktop.training.draft import Draft, checked_spec, of_spec, starting
 from guardapp.desktop.training.job_view import JobView
 from guardapp.desktop.training.live import at_least_one_digit, exponent
-from guardapp.desktop.training.readiness import NOT_NUMBERS, Known
+from guardapp.desktop.training.readiness import LACKING, NOT_NUMBERS, Known
 from guardapp.desktop.training.review import Review
 from guardapp.desktop.training.start_step import StartStep
 from guardapp.errors import GuardError
@@ -28,6 +28,8 @@ from guardapp.resource_files import resource
 START, DATA, SETTINGS, REVIEW, JOB = range(5)
 _STEP_OF = {START: 0, DATA: 0, SETTINGS: 1, REVIEW: 2, JOB: 3}
 _DATA = "Data (*.npz *.gz *-ubyte *.idx *.csv *.tsv *.parquet *.yaml *.yml);;All files (*)"
+
+_MODEL = "Model (*.safetensors);;All files (*)"
 
 
 class TrainingPage(Page):
@@ -54,7 +56,11 @@ class TrainingPage(Page):
             partial(services.choose_file, title="Choose labels…", filters="All files (*)"),
             partial(services.choose_file, title="Choose a schema…", filters="Schema (*.yaml *.yml);;All files (*)"),
         )
-        self.bench = Bench()
+        self.bench = Bench(
+            partial(services.choose_file, title="Choose a trained model…", filters=_MODEL),
+            partial(services.choose_file, title="Choose public data…", filters=_DATA),
+            partial(services.choose_file, title="Choose a folder of pictures…", folder=True),
+        )
         self.review = Review(services.jobs.new_folder)
         self.job = JobView(services, self.bench, self)
         self.steps = Steps()
@@ -197,6 +203,13 @@ class TrainingPage(Page):
         if self._at == DATA or draft is None or plan is None:
             self.footer.sentence.put("" if draft is None else draft.path.name)
             return
+        if not draft.private:
+            self.footer.sentence.say(
+                "{steps} steps of about {batch} rows, without any guarantee",
+                steps=wording.number(int(plan["steps"])),
+                batch=wording.number(int(plan["batch"])),
+            )
+            return
         text = "{steps} steps of about {batch} rows, within ε = {target} at δ = {delta}"
         self.footer.sentence.say(
             text,
@@ -337,9 +350,10 @@ class TrainingPage(Page):
         """Ask what the settings would cost, unless that is known."""
         draft = self.draft
         self._prediction = self._trouble = None
-        if draft is None or self._found is None or draft.privacy() is None or self.bench.panel.wrong:
+        if draft is None or self._found is None or not draft.is_whole or self.bench.panel.wrong:
             self.desk.forget_prediction()
-            self.bench.hero.show_waiting("No prediction", NOT_NUMBERS)
+            reason = NOT_NUMBERS if draft is None or not draft.lacks else LACKING[draft.lacks]
+            self.bench.hero.show_waiting("No prediction", reason)
             return
         self.bench.wait_for_prediction()
         self.desk.predict(draft, self._found)

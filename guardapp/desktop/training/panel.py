@@ -25,6 +25,7 @@ from guardapp.desktop.kit import (
     TextField,
 )
 from guardapp.desktop.theme import tokens
+from guardapp.desktop.training.course import Choose, CourseSettings
 from guardapp.desktop.training.draft import IMAGE_MODELS, TABLE_MODELS, Draft
 from guardapp.desktop.training.live import at_least_one_digit, exponent
 from guardapp.desktop.training.method import MethodSettings
@@ -35,6 +36,13 @@ _LABEL = 20
 """Height of a label beside another one: a Greek letter alone is lower than Chinese text."""
 _LOCK = "They decide the guarantee of this job. Copy them to start another."
 _HINT = "Where a field is empty the model's recipe decides. σ follows from ε, δ and the steps."
+GUARANTEES = (
+    Choice("private", "Differential privacy", "ph.shield-check"),
+    Choice("none", "None, only for comparison", "ph.warning"),
+)
+_NONE = (
+    "Nothing is promised about the data, and the model says so. With a clip norm gradients are clipped without noise."
+)
 _LARGE = "δ should be well below one in the number of rows, here below {limit}."
 
 
@@ -45,7 +53,7 @@ class SettingsPanel(Card):
     other_data = Signal()
     copied = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, choose_model: Choose, choose_public: Choose, choose_folder: Choose) -> None:
         super().__init__("Settings")
         self.setFixedWidth(tokens.width("settings"))
         self._locked = False
@@ -54,6 +62,7 @@ class SettingsPanel(Card):
         self.dataset = Combo("Dataset")
         self.facts = ElidedLabel("", "small", "muted")
         self.model = Combo("Model")
+        self.guarantee = Combo("Guarantee", GUARANTEES)
         self.epsilon = NumberField("Target ε", 3.0, low=0.01, high=1000)
         self.delta = NumberField("δ", 1e-5, low=1e-12, high=0.099)
         self.steps = OptionalNumber("Steps", low=1, high=10**6, whole=True)
@@ -62,6 +71,7 @@ class SettingsPanel(Card):
         self.noise = TextField("Noise σ")
         self.noise.setEnabled(False)
         self.method = MethodSettings()
+        self.course = CourseSettings(choose_model, choose_public, choose_folder)
         self.banner = Banner("neutral", "Settings are locked", _LOCK, "ph.lock-simple")
         self.copy = Button("Copy to a new job", icon="ph.copy", compact=True)
         self.banner.buttons.insertWidget(0, self.copy)
@@ -70,10 +80,14 @@ class SettingsPanel(Card):
         self._build()
         self.dataset.picked.connect(self._dataset_picked)
         self.model.picked.connect(lambda _: self.changed.emit())
+        self.guarantee.picked.connect(lambda _: self._allow())
+        self.guarantee.picked.connect(lambda _: self.changed.emit())
         for field in self._fields:
             field.number_changed.connect(lambda _: self.changed.emit())
-        self.method.changed.connect(self.changed)
-        self.method.resized.connect(lambda: self._area.fit())
+        self.course.changed.connect(self._allow)
+        for part in (self.method, self.course):
+            part.changed.connect(self.changed)
+            part.resized.connect(lambda: self._area.fit())
         self.copy.clicked.connect(self.copied)
 
     def _build(self) -> None:
@@ -85,7 +99,9 @@ class SettingsPanel(Card):
         assert below is not None
         below.addWidget(self.facts)
         column.addWidget(data)
-        column.addWidget(Field("Model", self.model))
+        self._model = Field("Model", self.model)
+        column.addWidget(self._model)
+        column.addWidget(Field("Guarantee", self.guarantee))
         grid = QGridLayout()
         grid.setHorizontalSpacing(tokens.space(3))
         grid.setVerticalSpacing(tokens.space(2))
@@ -99,6 +115,7 @@ class SettingsPanel(Card):
         column.addLayout(grid)
         column.addWidget(self.hint)
         column.addWidget(self.method)
+        column.addWidget(self.course)
         column.addWidget(self.banner)
         column.addStretch(1)
         self.body.setContentsMargins(0, 0, 0, 0)
@@ -115,7 +132,10 @@ class SettingsPanel(Card):
 
     def say_hint(self, draft: Draft) -> None:
         """What to know about the settings as they are: δ against the public number of rows."""
-        if draft.delta is not None and draft.bound is not None and draft.delta * draft.bound > 1:
+        if not draft.private:
+            self.hint.set_color("warning")
+            self.hint.say(_NONE)
+        elif draft.delta is not None and draft.bound is not None and draft.delta * draft.bound > 1:
             self.hint.set_color("warning")
             self.hint.say(_LARGE, limit=exponent(1 / draft.bound))
         else:
@@ -126,6 +146,11 @@ class SettingsPanel(Card):
     def show_locked(self, draft: Draft, facts: dict[str, Any]) -> None:
         """Settings of a job, with what its plan came to."""
         self._fill(draft)
+        if not draft.private:
+            for field in (self.epsilon, self.delta):
+                field.blockSignals(True)
+                field.clear()
+                field.blockSignals(False)
         self._set_locked(True)
         self.show_plan(facts)
 
@@ -154,7 +179,9 @@ class SettingsPanel(Card):
             field.setText(_text(value))
             field.set_bad(False)
             field.blockSignals(False)
+        self.guarantee.set_value("private" if draft.private else "none")
         self.method.show_draft(draft)
+        self.course.show_draft(draft)
 
     def show_plan(self, plan: dict[str, Any]) -> None:
         """The recipe's own figures, in grey where the user left the choice to it. Keys: steps, batch, clip, sigma."""
@@ -172,32 +199,49 @@ class SettingsPanel(Card):
         self._lock.setVisible(locked)
         self.banner.setVisible(locked)
         self.hint.setVisible(not locked)
-        for control in (self.dataset, self.model, *self._fields):
-            control.setEnabled(not locked)
         self.method.set_locked(locked)
+        self.course.set_locked(locked)
+        self._allow()
         self._area.fit()
+
+    def _allow(self) -> None:
+        """Which choices can be made."""
+        free, private = not self._locked, self.guarantee.value == "private"
+        started = bool(self.course.start.value)
+        if started and free:
+            self.model.set_value("auto")
+        self.model.setEnabled(free and not started)
+        self._model.set_help("The model that is started from keeps its own shape." if started and free else "")
+        for control in (self.dataset, self.guarantee, *self._fields):
+            control.setEnabled(free)
+        for asked in (self.epsilon, self.delta):
+            asked.setEnabled(free and private)
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
     def read(self, draft: Draft) -> Draft:
         """The draft with the settings as they stand."""
-        self.method.fit(draft.but(recipe=self.model.value or "auto"))
+        draft = draft.but(recipe=self.model.value or "auto", private=self.guarantee.value == "private")
+        self.method.fit(draft)
+        self.course.fit(draft)
         delta, epsilon = self.delta.value, self.epsilon.value
         return draft.but(
-            recipe=self.model.value or "auto",
-            epsilon=epsilon,
-            delta=delta,
+            epsilon=draft.epsilon if epsilon is None and not draft.private else epsilon,
+            delta=draft.delta if delta is None and not draft.private else delta,
             steps=_whole(self.steps.value),
             batch=_whole(self.batch.value),
             clip=self.clip.value,
             method=tuple(self.method.read().items()),
+            course=tuple(self.course.read().items()),
         )
 
     @property
     def wrong(self) -> bool:
         """Whether a field holds something that is no setting."""
-        needed = self.epsilon.value is None or self.delta.value is None
-        return needed or any(field.wrong for field in (self.steps, self.batch, self.clip)) or self.method.wrong
+        if self.guarantee.value == "private" and (self.epsilon.value is None or self.delta.value is None):
+            return True
+        parts = (self.steps, self.batch, self.clip, self.method, self.course)
+        return any(part.wrong for part in parts)
 
     def _dataset_picked(self, value: str) -> None:
         if value == OTHER:

@@ -11,6 +11,10 @@ _MISSING = {
     "label": "Choose the column to predict.",
     "schema": "Choose the schema that declares the columns.",
 }
+LACKING = {
+    "start": "Choose the model to start from.",
+    "stop": "Choose the public data that says when to stop.",
+}
 NOT_NUMBERS = "One of the settings is not a number within its bounds."
 
 
@@ -48,6 +52,8 @@ class Known(NamedTuple):
             return reason
         if self.wrong:
             return NOT_NUMBERS
+        if self.draft is not None and self.draft.lacks:
+            return LACKING[self.draft.lacks]
         if self.impossible:
             return "There is no training with these settings; see above what to change."
         if self.prediction is None:
@@ -62,13 +68,13 @@ class Known(NamedTuple):
         return None if self.balance is None else self.balance.left_epsilon
 
     def values(self) -> dict[str, str]:
-        needed = self.prediction["epsilon"] if self.prediction else 0.0
+        needed = (self.prediction["epsilon"] if self.prediction else None) or 0.0
         return {"left": "" if self.left is None else f"{self.left:.3g}", "needed": f"{needed:.3g}"}
 
     def fits(self) -> bool:
         """Whether the ledger has room, as far as is known now; it is asked again at the start."""
         balance, plan, draft = self.balance, self.prediction, self.draft
-        if balance is None or balance.budget_epsilon is None or plan is None or draft is None:
+        if balance is None or balance.budget_epsilon is None or plan is None or draft is None or not draft.private:
             return True
         epsilon, delta = plan["epsilon"] + balance.spent_epsilon, (draft.delta or 0.0) + balance.spent_delta
         allowed = balance.budget_epsilon, balance.budget_delta or 0.0

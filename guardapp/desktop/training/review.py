@@ -20,6 +20,8 @@ _AFTER = (
     "what was spent stays spent, even if the training is cancelled."
 )
 
+_NOT_CHARGED = "Model, metrics, statement and report go there. No budget is charged, for nothing is promised."
+
 
 class Review(QWidget):
     """folder_of(name): the folder that a job of this name would write."""
@@ -40,10 +42,11 @@ class Review(QWidget):
         self.name.setMaxLength(100)
         self.name.textChanged.connect(self._say_folder)
         self.folder = Label("", "small", "muted", wrap=True)
+        self._after = Label(_AFTER, "small", "muted", wrap=True)
         where = Card("Where the result goes")
         where.body.addWidget(Field("Name", self.name))
         where.body.addWidget(self.folder)
-        where.body.addWidget(Label(_AFTER, "small", "muted", wrap=True))
+        where.body.addWidget(self._after)
         side = QVBoxLayout()
         side.setSpacing(tokens.space(4))
         side.addWidget(where)
@@ -62,11 +65,13 @@ class Review(QWidget):
     ) -> None:
         """left: what the budget of the data has left, None without one"""
         clear(self._promises)
-        for text, evidence, values in _promises(draft, prediction, left):
-            self._promises.addWidget(CheckLine("done", text, evidence, **values))
+        for state, lines in (("amberFlag", _cautions(draft, prediction)), ("done", _promises(draft, prediction, left))):
+            for text, evidence, values in lines:
+                self._promises.addWidget(CheckLine(state, text, evidence, **values))
         clear(self._limits)
         for key in _not_covered(draft, found["derived"]):
             self._limits.addWidget(Label(key, "body", "muted", wrap=True))
+        self._after.say(_AFTER if draft.private else _NOT_CHARGED)
         self.name.setText(name)
         self._say_folder()
         self._area.fit()
@@ -76,6 +81,8 @@ class Review(QWidget):
 
 
 def _promises(draft: Draft, plan: Mapping[str, Any], left: float | None) -> list[tuple[str, str, dict[str, Any]]]:
+    if not draft.private:
+        return []
     epsilon, delta = rounded_up(plan["epsilon"]), exponent(draft.delta or 0.0)
     found: list[tuple[str, str, dict[str, Any]]] = [
         (
@@ -105,6 +112,9 @@ def _promises(draft: Draft, plan: Mapping[str, Any], left: float | None) -> list
             },
         ),
     ]
+    if "stop" in dict(draft.course):
+        text, evidence = "It may stop early", "By public data alone; all planned steps are charged nevertheless."
+        found.append((text, evidence, {}))
     if left is None:
         text, evidence = "The ledger counts this training", "No budget is set for this data, so none is refused."
         found.append((text, evidence, {}))
@@ -114,8 +124,25 @@ def _promises(draft: Draft, plan: Mapping[str, Any], left: float | None) -> list
     return found
 
 
+def _cautions(draft: Draft, plan: Mapping[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    """What a person has to know before anything that is promised."""
+    if not draft.private:
+        steps = {"steps": wording.number(int(plan["steps"]))}
+        text = "{steps} steps, for comparison. The model, the report and the statement say that there is no guarantee."
+        return [("Nothing is promised about the data", text, steps)]
+    if "audit" in dict(draft.course):
+        return [("It is a rehearsal", "Made-up rows are among the data. The model is not for release.", {})]
+    return []
+
+
 def _not_covered(draft: Draft, derived: Sequence[str]) -> list[str]:
+    if not draft.private:
+        return ["Every row of the data: what the model gives away about it is not limited."]
     found = []
+    if "start" in dict(draft.course):
+        found.append(
+            "The weights that the training started from: what they disclose was decided by their own training."
+        )
     if draft.held_back > 0:
         found.append("The rows that are held back: accuracy and validation loss are measured with them exactly.")
     if "classes" in derived:

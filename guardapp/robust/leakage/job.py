@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -34,15 +35,24 @@ class LeakSpec(Spec, kind="leak"):
     members: DataSpec = Field(description="Labelled examples that the model was trained on.")
     non_members: DataSpec = Field(description="Examples of the same kind that it was not trained on.")
     limit: int = Field(2000, ge=50, le=1_000_000, description="Members at most, and as many non-members.")
-    references: int = Field(0, ge=0, le=256, description="Models fitted for comparison: an even number; 0 for none.")
+    references: int = Field(0, ge=0, le=256, description="Models fitted for comparison; 0 for none.")
+    compare: Literal["online", "offline", "quantile"] = Field(
+        "online",
+        description="What the attacker compares with: references that saw half of the examples each, an even number; "
+        "references that saw other non-members alone; or what a regression expects, which needs no references.",
+    )
     fit: Fit = Field(default_factory=Fit)
     claim: Claim | None = Field(None, description="Read from the training's statement if left out.")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Of the choice of examples, the references and the intervals.")
 
     @model_validator(mode="after")
     def _balanced(self) -> LeakSpec:
-        if self.references % 2:
+        if self.references % 2 and self.compare == "online":
             raise ValueError("references must be even: every example is in the training data of half of them")
+        if self.compare == "offline" and not self.references:
+            raise ValueError("to compare with references that saw none of the examples, give one or more")
+        if self.compare == "quantile" and self.references:
+            raise ValueError("a regression needs no references: leave them out")
         return self
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from pathlib import Path
@@ -14,14 +13,14 @@ from numpy.typing import NDArray
 
 from guardapp.errors import GuardError
 from guardapp.formats.datasets import Dataset, DataSpec, load_dataset
-from guardapp.formats.device import choose_threads
 from guardapp.formats.foreign_models import is_foreign
-from guardapp.formats.models import LoadedModel, build, load_model
+from guardapp.formats.models import LoadedModel, load_model
 from guardapp.progress import Progress
-from guardapp.robust.leakage.auditing import Audit, audit
-from guardapp.robust.leakage.references import fit, halves
+from guardapp.robust.leakage.auditing import Audit, audit, highest_true_rate
+from guardapp.robust.leakage.comparing import scores_by_attack
+from guardapp.robust.leakage.pool import Pool, balanced
 from guardapp.robust.leakage.roc import Roc, roc
-from guardapp.robust.leakage.scores import Signals, online_lira, relative_likelihood, signals
+from guardapp.robust.leakage.scores import signals
 from guardapp.robust.subject import refuse_other_shape
 from guardapp.robust.victim import Victim
 
@@ -29,13 +28,16 @@ if TYPE_CHECKING:
     from guardapp.robust.job import ModelSource
     from guardapp.robust.leakage.job import Claim, LeakSpec
 
-FEWEST = 50
+POINTS = 200
+"""Points of a drawn curve, evenly spread over the powers of ten."""
+
+LOWEST_RATE = 1e-4
 STATEMENT = "statement.json"
 MAX_STATEMENT_BYTES = 1 << 20
 
 
 class Attack(NamedTuple):
-    """What one attack found. name: "loss threshold", "RMIA" or "LiRA"; members, non_members: their scores, (n,)"""
+    """What one attack found. name: as `comparing` names it; members, non_members: their scores, (n,)"""
 
     name: str
     roc: Roc
@@ -86,6 +88,15 @@ class LeakFindings(NamedTuple):
         low, high = f"{best.roc.low:.3f}", f"{best.roc.high:.3f}"
         return f"Membership is told with AUC {found} ({low} to {high}) by {name}"
 
+    @property
+    def grid(self) -> NDArray[np.float64]:
+        """False positive rates at which curves are drawn: from what one non-member stands for to 1."""
+        return np.logspace(np.log10(max(LOWEST_RATE, 1 / self.members)), 0, POINTS)
+
+    def allowed(self, claim: Claim) -> NDArray[np.float64]:
+        """(POINTS,) the most true positives that the promise allows at `grid`."""
+        return highest_true_rate(self.grid, claim.epsilon, claim.delta)
+
     def as_json(self) -> dict[str, Any]:
         return {
             "headline": self.headline,
@@ -96,8 +107,10 @@ class LeakFindings(NamedTuple):
             "left_out_on_both_sides": self.shared,
             "accuracy_on_members": self.train_accuracy,
             "accuracy_on_non_members": self.held_accuracy,
-            "attacks": [_attack_json(attack) for attack in self.attacks],
+            "attacks": [_attack_json(attack, self.grid) for attack in self.attacks],
             "references": self.references,
+            "false_positives": self.grid.tolist(),
+            "allowed": None if self.claim is None else self.allowed(self.claim).tolist(),
             "claim": None if self.claim is None else self.claim.model_dump(),
             "epsilon_at_least": self.epsilon_at_least,
             "contradicted": self.contradicted,
@@ -106,7 +119,7 @@ class LeakFindings(NamedTuple):
         }
 
 
-def _attack_json(attack: Attack) -> dict[str, Any]:
+def _attack_json(attack: Attack, grid: NDArray[np.float64]) -> dict[str, Any]:
     return {
         "attack": attack.name,
         "auc": attack.roc.auc,
@@ -114,7 +127,15 @@ def _attack_json(attack: Attack) -> dict[str, Any]:
         "high": attack.roc.high,
         "true_positive_rates": [rate._asdict() for rate in attack.roc.rates],
         "audit": attack.audit._asdict(),
+        "curve": true_rates(attack.roc, grid).tolist(),
     }
+
+
+def true_rates(found: Roc, grid: NDArray[np.float64]) -> NDArray[np.float64]:
+    """True positives at false positive rates: the last point of the curve that does not exceed each."""
+    # a rate that is meant to be 1 / n may be a rounding below it
+    rates: NDArray[np.float64] = found.true[np.searchsorted(found.false, grid * (1 + 1e-9), "right") - 1]
+    return rates
 
 
 def measure(spec: LeakSpec, out: Path, progress: Progress) -> LeakFindings:
@@ -123,22 +144,23 @@ def measure(spec: LeakSpec, out: Path, progress: Progress) -> LeakFindings:
     started = time.process_time()
     with progress.stage("Reading the model and the data"):
         model = _load(spec.model, spec.members)
-        inside, outside, shared = _balanced(
-            _read(spec.members, model), _read(spec.non_members, model), spec.limit, spec.seed
+        sides = balanced(
+            _read(spec.members, model),
+            _read(spec.non_members, model),
+            spec.limit,
+            spec.seed,
+            aside=spec.compare != "online",
         )
+        inside = sides.members
         refuse_other_shape(model, inside)
-        pool = _Pool(inside, outside, spec.seed)
+        pool = Pool(inside, sides.others, spec.seed)
     victim = Victim(model.module, len(inside.classes), checkpoint=progress.checkpoint)
     victim.refuse_if_unfit(pool.x)
     scores = victim.all_scores(pool.x)
     target = signals(scores, pool.y)
     right = (scores.argmax(1) == pool.y).numpy()
-    seen, masks = _references(spec, model, pool, progress)
+    by_name = scores_by_attack(spec, model, victim, pool, sides.aside, target, progress)
     with progress.stage("Attacking"):
-        by_name = {"loss threshold": target.log_likelihood}
-        if seen:
-            by_name["RMIA"] = relative_likelihood(target.log_likelihood, np.stack([s.log_likelihood for s in seen]))
-            by_name["LiRA"] = online_lira(target.phi, np.stack([s.phi for s in seen]), masks)
         claim = spec.claim or read_claim(spec.model)
         delta = 0.0 if claim is None else claim.delta
         attacks = []
@@ -161,7 +183,7 @@ def measure(spec: LeakSpec, out: Path, progress: Progress) -> LeakFindings:
         model=source.name,
         unit="images" if inside.kind == "image" else "rows",
         members=len(inside),
-        shared=shared,
+        shared=sides.shared,
         train_accuracy=float(right[pool.member].mean()),
         held_accuracy=float(right[~pool.member].mean()),
         attacks=attacks,
@@ -170,6 +192,7 @@ def measure(spec: LeakSpec, out: Path, progress: Progress) -> LeakFindings:
         cpu_seconds=time.process_time() - started,
         facts={
             "architecture": model.card.architecture,
+            "compare": spec.compare,
             "seed": spec.seed,
             "notes": list(model.notes),
             "torch": torch.__version__,
@@ -198,88 +221,6 @@ def _load(source: ModelSource, data: DataSpec) -> LoadedModel:
 
 def _read(spec: DataSpec, model: LoadedModel) -> Dataset:
     return load_dataset(spec, encoding=model.card.encoding, classes=model.card.classes)
-
-
-def _balanced(inside: Dataset, outside: Dataset, limit: int, seed: int) -> tuple[Dataset, Dataset, int]:
-    """As many members as non-members, at most `limit` of each, and how many rows stood on both sides.
-
-    A row that was trained on and held back says nothing about membership. Rows are chosen by a hash of themselves, so
-    the choice does not depend on which side is called the members.
-    """
-    ours, theirs = ({digest.tobytes() for digest in data.digests} for data in (inside, outside))
-    both = ours & theirs
-    kept = [
-        data.take(np.array([digest.tobytes() not in both for digest in data.digests], bool))
-        for data in (inside, outside)
-    ]
-    count = min(len(kept[0]), len(kept[1]), limit)
-    if count < FEWEST:
-        raise GuardError(
-            "There are too few examples to tell members from others",
-            f"{count} remain on the smaller side, and {FEWEST} are needed",
-            "Choose more training examples and more that were held back.",
-            "leak.too-few",
-        )
-    first, second = (data.take(np.argsort(_coins(data, seed), kind="stable")[:count]) for data in kept)
-    return first, second, len(both)
-
-
-def _coins(data: Dataset, seed: int) -> NDArray[np.uint64]:
-    key = seed.to_bytes(8, "little")
-    coins = [hashlib.sha256(key + digest.tobytes()).digest()[:8] for digest in data.digests]
-    return np.frombuffer(b"".join(coins), ">u8").astype(np.uint64)
-
-
-class _Pool:
-    """Members and non-members in one order that does not tell which is which.
-
-    x: (2n, *example); y: (2n,); member: (2n,) bool; index: (2n,) number in the example's own source
-    """
-
-    def __init__(self, inside: Dataset, outside: Dataset, seed: int) -> None:
-        order = np.argsort(np.concatenate([_coins(inside, seed), _coins(outside, seed)]), kind="stable")
-        self.x = torch.from_numpy(np.concatenate([inside.x, outside.x])[order])
-        self.y = torch.from_numpy(np.concatenate([inside.y, outside.y])[order])
-        self.member = (np.arange(len(order)) < len(inside))[order]
-        self.index = np.concatenate([inside.index, outside.index])[order]
-
-
-def _references(
-    spec: LeakSpec, model: LoadedModel, pool: _Pool, progress: Progress
-) -> tuple[list[Signals], NDArray[np.bool_]]:
-    """What each reference model says of the pool, and which half of it each was fitted to."""
-    masks = halves(spec.references, len(pool.x), spec.seed) if spec.references else np.zeros((0, len(pool.x)), bool)
-    if not spec.references:
-        return [], masks
-    card, found = model.card, []
-    if card.architecture == "foreign":
-        raise GuardError(
-            "No reference models can be fitted",
-            "how to build an untrained model of this kind is not known from its file",
-            "Set references to 0, or name a built-in architecture.",
-            "leak.references",
-        )
-    sample = pool.x[: spec.fit.batch], pool.y[: spec.fit.batch]
-    trial = build(card.architecture, card.options, card.input_shape, len(card.classes))
-    choose_threads(lambda: fit(trial, *sample, epochs=1, batch=spec.fit.batch, learning_rate=1e-9, seed=0))
-    with progress.stage("Fitting reference models", total=spec.references) as stage:
-        for number, mask in enumerate(masks):
-            torch.manual_seed(spec.seed * 1000 + number)
-            fresh = build(card.architecture, card.options, card.input_shape, len(card.classes))
-            fit(
-                fresh,
-                pool.x[mask],
-                pool.y[mask],
-                epochs=spec.fit.epochs,
-                batch=spec.fit.batch,
-                learning_rate=spec.fit.learning_rate,
-                seed=number,
-                told=progress.checkpoint,
-            )
-            reference = Victim(fresh, len(card.classes), checkpoint=progress.checkpoint)
-            found.append(signals(reference.all_scores(pool.x), pool.y))
-            stage.advance(1)
-    return found, masks
 
 
 def read_claim(source: ModelSource) -> Claim | None:

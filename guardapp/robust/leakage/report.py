@@ -13,14 +13,11 @@ from guardapp.progress import Progress
 from guardapp.reports import Curve, Figure, Plot, Report, Words
 from guardapp.reports.words import Level
 from guardapp.robust.flags import percent
-from guardapp.robust.leakage.auditing import highest_true_rate
+from guardapp.robust.leakage.measuring import true_rates
 
 if TYPE_CHECKING:
     from guardapp.robust.leakage.measuring import LeakFindings
     from guardapp.robust.leakage.roc import Rate
-
-POINTS = 200
-LOWEST_RATE = 1e-4
 
 
 def write(
@@ -107,22 +104,22 @@ def _meaning(report: Report, findings: LeakFindings) -> None:
             "Intervals are bootstrap intervals over examples; they do not cover another training of the model.",
         ]
     )
-    if not findings.references:
+    if findings.facts["compare"] != "online":
+        report.paragraph("Half of the non-members were given to the attacker to learn from; they are not told apart.")
+    elif not findings.references:
         report.paragraph("No reference models were fitted; with them the attack is usually stronger.")
 
 
 def _curves(report: Report, findings: LeakFindings) -> None:
     report.section("True against false positives")
-    lowest = max(LOWEST_RATE, 1 / findings.members)
-    grid = np.logspace(np.log10(lowest), 0, POINTS)
+    grid = findings.grid
     drawn = []
     for attack in findings.attacks:
-        place = np.searchsorted(attack.roc.false, grid, "right") - 1
-        drawn.append(Curve(attack.name, np.log10(grid).tolist(), attack.roc.true[place].tolist()))
+        drawn.append(Curve(attack.name, np.log10(grid).tolist(), true_rates(attack.roc, grid).tolist()))
     drawn.append(Curve("guessing", np.log10(grid).tolist(), grid.tolist(), style="dot"))
     if findings.claim is not None:
-        allowed = highest_true_rate(grid, findings.claim.epsilon, findings.claim.delta)
-        drawn.append(Curve("allowed by ε", np.log10(grid).tolist(), allowed.tolist(), style="dash-dot"))
+        allowed = findings.allowed(findings.claim).tolist()
+        drawn.append(Curve("allowed by ε", np.log10(grid).tolist(), allowed, style="dash-dot"))
     report.plot(
         Plot(
             "True against false positives",

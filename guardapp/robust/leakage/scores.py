@@ -57,6 +57,17 @@ def online_lira(target: Array, references: Array, inside: NDArray[np.bool_]) -> 
     return ratio
 
 
+def offline_lira(target: Array, references: Array) -> Array:
+    """How far above its references' φ the model's lies, in their spread, (n,): a rising function of Carlini et al.'s.
+
+    Equation 4, ibid.: 1 - Pr[Z > φ] under models that did not see the example.
+    target: (n,) φ; references: (models, n) φ under models none of which saw any of the examples
+    """
+    mean = references.mean(0)
+    ratio: Array = (target - mean) / _spread(references - mean, len(references))
+    return ratio
+
+
 def _spread(deviations: Array, models: int) -> Array:
     if models >= OWN_SPREAD:
         own: Array = np.maximum(np.sqrt(np.nanmean(deviations**2, 0)), LEAST_SPREAD)

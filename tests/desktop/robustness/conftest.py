@@ -68,10 +68,15 @@ def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = {"images": str(place / "blobs.npz"), "test_fraction": 0.3}
     held = {**data, "part": "test", "limit": 60, "split_seed": 5}
     check = {"kind": "check", "data": held, "strengths": STRENGTHS, "budget": "quick", "noise": [0.1]}
+    sides = {
+        "members": {**data, "part": "train", "split_seed": 5},
+        "non_members": {**data, "part": "test", "split_seed": 5},
+    }
     recipe = {"kind": "train", "recipe": "mlp", "data": data, "privacy": None, "seed": 5}
     jobs = [
         {**recipe, "name": "long", "steps": 60},
         {**recipe, "name": "short", "steps": 12},
+        {"kind": "leak", "name": "leak-long", "model": {"job": "${long}"}, "claim": {"epsilon": 2.0}, **sides},
         {**check, "name": "check-long", "model": {"job": "${long}"}},
         {**check, "natural": False, "name": "check-short", "model": {"job": "${short}"}},
         {

@@ -195,9 +195,10 @@ def test_every_flag_that_can_be_raised_is_explained() -> None:
     import ast
     import inspect
 
-    from guardapp.robust import flags, model_flags
+    from guardapp.robust import flags, label_evaluator, model_flags
 
-    tree = ast.parse(inspect.getsource(flags) + inspect.getsource(model_flags))
+    modules = [ast.parse(inspect.getsource(module)) for module in (flags, model_flags, label_evaluator)]
+    tree = ast.Module([statement for module in modules for statement in module.body], [])
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Flag"]
     raised = {call.args[0].value for call in calls if isinstance(call.args[0], ast.Constant)}
     raised |= {entry[0] for entry in flags._OTHERS.values()}

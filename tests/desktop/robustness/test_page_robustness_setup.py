@@ -121,7 +121,9 @@ def test_a_curve_grows_while_the_check_runs_and_it_can_be_cancelled(
     assert live.strip.again.isVisible()
 
 
-def test_wrong_numbers_are_refused_below_their_field(page: RobustnessPage, qtbot: QtBot, hands: ModuleType) -> None:
+def test_wrong_numbers_are_refused_and_hidden_settings_kept(
+    page: RobustnessPage, qtbot: QtBot, hands: ModuleType
+) -> None:
     page._go(INPUT)
     hands.pick(qtbot, page, "long")
     page._go(SETTINGS)
@@ -131,6 +133,16 @@ def test_wrong_numbers_are_refused_below_their_field(page: RobustnessPage, qtbot
     assert not page.primary.isEnabled()
     page.settings_step.strengths.setText("0.1")
     assert page.settings_step.strengths.property("bad") == "false"
+    assert page.primary.isEnabled()
+    given = {"patches": [3], "smoothing": [0.25], "certify": "off", "refine": 0}
+    page.settings_step.show_document(given, table=False)
+    assert given.items() <= page._document().items()
+    qtbot.mouseClick(page.settings_step.budgets["labels"], LEFT)
+    page.settings_step.norm.set_value("l1")
+    page.settings_step.changed.emit()
+    assert not page.primary.isEnabled()
+    page.settings_step.norm.set_value("l2")
+    page.settings_step.changed.emit()
     assert page.primary.isEnabled()
 
 
