@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int32]
+Ints = NDArray[np.integer]
 Floats = NDArray[np.float64]
 
 SUPPRESSED = "*"
@@ -29,7 +29,10 @@ MOST_PAIRED = 256
 
 
 class Axis(Protocol):
+    """indifferent: whether every cut is as natural as any other."""
+
     cardinality: int
+    indifferent: bool
 
     def loss(self, low: Ints, high: Ints) -> Floats:
         """0 … 1 for each group low … high."""
@@ -53,7 +56,7 @@ class Line:
         self, texts: Sequence[str], places: Floats, *, missing: bool, ends: Sequence[str] | None = None
     ) -> None:
         self._texts, self._ends, self._missing = list(texts), list(ends or texts), missing
-        self.cardinality = len(self._texts) + missing
+        self.cardinality, self.indifferent = len(self._texts) + missing, not missing
         width = float(places[-1] - places[0]) if len(places) else 0.0
         scaled = (places - places[0]) / width if width > 0 else np.zeros(len(places))
         self._places = np.concatenate([[0.0], scaled]) if missing else scaled
@@ -124,7 +127,7 @@ class Flat:
 
     def __init__(self, texts: Sequence[str], *, missing: bool) -> None:
         self._texts, self._missing = list(texts), missing
-        self.cardinality = len(self._texts) + missing
+        self.cardinality, self.indifferent = len(self._texts) + missing, not missing
 
     def loss(self, low: Ints, high: Ints) -> Floats:
         loss = (high - low) / max(self.cardinality - 1, 1)
@@ -152,7 +155,7 @@ class Tree:
     def __init__(self, ancestors: Sequence[Sequence[str]], *, missing: bool) -> None:
         self._missing = missing
         values = len(ancestors[0])
-        self.cardinality = values + missing
+        self.cardinality, self.indifferent = values + missing, False
         levels = [list(level) for level in ancestors]
         if len(set(levels[-1])) > 1 or missing:
             levels.append([SUPPRESSED] * values)
@@ -192,7 +195,7 @@ class Tree:
     def label(self, low: int, high: int) -> str | None:
         if self._missing and low == high == 0:
             return None
-        level = int(self._meeting(np.array([low]), np.array([high]))[0])
+        level = int(self._meeting(np.array([low]), np.array([high]))[0] if self._met is None else self._met[low, high])
         return self._labels[level][high]
 
 

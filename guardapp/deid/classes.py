@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Codes = NDArray[np.int32]
+Codes = NDArray[np.integer]
 
 
 class Classes(NamedTuple):
@@ -69,8 +69,9 @@ def class_sizes(columns: Sequence[Codes]) -> NDArray[np.int64]:
         counted = np.bincount(packed)
         return counted[counted > 0].astype(np.int64)
     packed.sort()
-    starts = np.flatnonzero(packed[1:] != packed[:-1]) + 1
-    return np.diff(np.concatenate([[0], starts, [len(packed)]])).astype(np.int64)
+    bounds = np.ones(len(packed) + 1, bool)
+    np.not_equal(packed[1:], packed[:-1], out=bounds[1:-1])
+    return np.diff(np.flatnonzero(bounds)).astype(np.int64, copy=False)
 
 
 def sorted_order(keys: NDArray[np.int64], below: int) -> NDArray[np.int64]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+PIECE = 1 << 16
+"""Rows that are worked on together where steps follow each other row by row."""
+
+Number = TypeVar("Number", bound=np.number)
 
 
 class Coded(NamedTuple):
@@ -23,7 +28,30 @@ class Coded(NamedTuple):
     values: list[str | None]
 
     def counts(self) -> NDArray[np.int64]:
-        return np.bincount(self.codes, minlength=len(self.values)).astype(np.int64)
+        values = len(self.values)
+        found = np.zeros(values, np.int64)
+        for piece in pieces(len(self.codes), at_least=values):
+            found += np.bincount(self.codes[piece], minlength=values)
+        return found
+
+
+def pieces(rows: int, at_least: int = 0) -> Iterator[slice]:
+    """Runs of rows that stay in the cache: a step over all rows of a long table would ask for much new memory."""
+    size = max(PIECE, at_least)
+    return (slice(start, min(start + size, rows)) for start in range(0, rows, size))
+
+
+def looked_up(table: NDArray[Number], codes: NDArray[np.integer]) -> NDArray[Number]:
+    """table[codes], where `codes` are many."""
+    found = np.empty(len(codes), table.dtype)
+    for piece in pieces(len(codes)):
+        found[piece] = table.take(codes[piece])
+    return found
+
+
+def narrow(values: int) -> np.dtype[Any]:
+    """The type of the fewest bytes that holds codes below `values`."""
+    return np.dtype(np.uint8 if values <= 1 << 8 else np.uint16 if values <= 1 << 16 else np.int32)
 
 
 class _Coder:

@@ -1,6 +1,6 @@
 """Cutting boxes of rows in two, many boxes at once: where the values of a box may be parted, and which way is best.
 
-The values that a box has on its axis are counted, not sorted: `_Values` lists each of them once with its rows, box
+The values that a box has on its axis are counted, not sorted: `Values` lists each of them once with its rows, box
 after box in ascending order, and a cut is between two neighbours in that list.
 """
 
@@ -12,12 +12,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from guardapp.deid.axes import Axis
 from guardapp.deid.guarantees import Secret, holding
+from guardapp.deid.pairs import Pairs
 from guardapp.deid.policy import DistinctLDiversity
+from guardapp.deid.spans import Codes, Spans
 
 Ints = NDArray[np.int32]
 Longs = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 TRIED_CUTS = (0, 1, 3, 7)
 """Which of a box's cuts, best first, are tried on models that are not counted for all cuts at once."""
@@ -33,47 +35,53 @@ class Part(NamedTuple):
     """Rows that are worked on by themselves, numbered 0 … n-1 here.
 
     rows: (n,) their numbers in the table; codes: (axes, n); weights: (n,) rows that each stands for, None for one each
+    spans: the ends of boxes of these codes
     """
 
     rows: Longs
-    codes: NDArray[np.uint16] | Ints
-    weights: Longs | None
+    codes: Codes
+    weights: Floats | None
+    spans: Spans
 
 
 class Boxes(NamedTuple):
-    """The boxes of one level.
+    """Boxes of a part.
 
-    order:  (n,) rows of the part, box after box; starts, lengths: (boxes,) where each begins and how long it is
-    heavy:  (boxes,) weight; low, high, loss: (boxes, axes) lowest and highest code, and what the box loses
+    order: (n,) rows of the part, box after box; starts, lengths: (boxes,) where each begins and how long it is
+    heavy: (boxes,) weight; low, high, loss: (axes, boxes) lowest and highest code, and what the box loses
     """
 
     order: Longs
     starts: Longs
     lengths: Longs
     heavy: Longs
-    low: Ints
-    high: Ints
-    loss: NDArray[np.float64]
+    low: Longs
+    high: Longs
+    loss: Floats
+
+    def only(self, which: NDArray[np.bool_]) -> Boxes:
+        """Those that are marked."""
+        if which.all():
+            return self
+        chosen = np.flatnonzero(which)
+        lengths = self.lengths[chosen]
+        first = lengths.cumsum() - lengths
+        order = self.order.take(runs(self.starts[chosen] - first, lengths))
+        low, high = self.low.take(chosen, axis=1), self.high.take(chosen, axis=1)
+        return Boxes(order, first, lengths, self.heavy[chosen], low, high, self.loss.take(chosen, axis=1))
 
 
-class Cut(NamedTuple):
-    """Boxes that were cut along one axis: their rows in new order, and where the halves start."""
+class Cuts(NamedTuple):
+    """Cuts that were found, (cuts,).
 
-    order: Longs
-    starts: Longs
-    boxes: Longs
+    tried: the place of each in the list of those that were tried; at: the last value on its left side
+    """
 
-
-class _Rows(NamedTuple):
-    """(n,) rows of the candidate boxes, box after box: their number in the part, their box and value on its axis."""
-
-    order: Longs
-    box: Longs
-    value: NDArray[np.uint16] | Ints
-    weights: Longs | None
+    tried: Longs
+    at: Longs
 
 
-class _Values(NamedTuple):
+class Values(NamedTuple):
     """Different values of every box, ascending within it: (v,) box, value and weight; (n,) the place of each row's."""
 
     box: Longs
@@ -82,126 +90,144 @@ class _Values(NamedTuple):
     of_row: Longs | None
 
 
+class _Rows(NamedTuple):
+    """(n,) rows of the boxes, box after box: their number in the part, their box and value on its axis."""
+
+    order: Longs
+    box: Longs
+    value: Codes
+    weights: Floats | None
+
+
+def runs(shift: Longs, lengths: Longs) -> Longs:
+    """0, 1, 2 … with shift[i] added to the i-th run of lengths[i] of them."""
+    result: Longs = shift.repeat(lengths)
+    result += np.arange(len(result))
+    return result
+
+
 def cut(
-    part: Part,
-    axes: Sequence[Axis],
-    boxes: Boxes,
-    candidates: NDArray[np.intp],
-    axis_of: NDArray[np.intp],
-    k: int,
-    secrets: Sequence[Secret],
-) -> Cut:
-    """Cut those of the candidate boxes that can be cut along their axis; axis_of: (candidates,)."""
-    long = boxes.lengths[candidates]
-    first = np.cumsum(long) - long
-    rows = _rows(part, boxes, candidates, axis_of, long, first)
-    low, high = boxes.low[candidates, axis_of].astype(np.int64), boxes.high[candidates, axis_of].astype(np.int64)
-    values = _values(rows, low, high, long, told=bool(secrets))
-    heavy = boxes.heavy[candidates]
-    # a cut is named by the place of the last value on its left side
-    edge = np.flatnonzero(values.box[1:] == values.box[:-1])
-    owner = values.box[edge]
-    left = np.cumsum(values.weight)[edge] - (np.cumsum(heavy) - heavy)[owner]
-    right = heavy[owner] - left
-    allowed = (left >= k) & (right >= k)
-    edge, left, right = edge[allowed], left[allowed], right[allowed]
+    part: Part, pairs: Pairs, boxes: Boxes, tried: Longs, axis_of: Longs, k: int, secrets: Sequence[Secret]
+) -> Cuts:
+    """The best cut of each try that has one; tried, axis_of: (tries,) a box and the axis to cut it on."""
+    lengths = boxes.lengths[tried]
+    order = boxes.order
+    if len(tried) != len(boxes.starts) or not np.array_equal(tried, np.arange(len(tried))):
+        order = order.take(runs(boxes.starts[tried] - lengths.cumsum() + lengths, lengths))
+    value = _value(part, axis_of, lengths, order)
+    weights = None if part.weights is None else part.weights.take(order)
+    low, high = boxes.low[axis_of, tried], boxes.high[axis_of, tried]
+    heavy = boxes.heavy[tried]
+    if not secrets:
+        values = _values(value, weights, low, high, lengths, told=False)
+        return best_cuts(pairs, axis_of, values, heavy, k)
+    values = _values(value, weights, low, high, lengths, told=True)
+    rows = _Rows(order, np.repeat(np.arange(len(tried)), lengths), value, weights)
+    edge, left = _edges(values, heavy, k)
     for secret in secrets:
         least = max((model.l for model in secret.models if isinstance(model, DistinctLDiversity)), default=0)
         if least and len(edge):
-            diverse = _diverse(secret.codes[part.rows[rows.order]], least, rows, values, edge, len(candidates))
-            edge, left, right = edge[diverse], left[diverse], right[diverse]
-    if not len(edge):
-        return _NOTHING
-    owner = values.box[edge]
-    uneven = np.abs(left - right) / (left + right)
-    # a small box is cut so that its sides can be cut as often as it could: 38 rows at k = 10 into 18 and 20, not 19
-    small = heavy[owner] < SMALL_BOX * k
-    uneven += small & (left // k + right // k < heavy[owner] // k)
-    natural = np.zeros(len(edge))
-    for index, axis in enumerate(axes):
-        here = axis_of[owner] == index
-        if here.any():
-            at = edge[here]
-            natural[here] = axis.preference(values.value[at], values.value[at + 1])
+            diverse = _diverse(secret.codes[part.rows[order]], least, rows, values, edge, len(tried))
+            edge, left = edge[diverse], left[diverse]
     others = [s._replace(models=[m for m in s.models if not isinstance(m, DistinctLDiversity)]) for s in secrets]
     others = [secret for secret in others if secret.models]
-    if others:
-        best_first = np.lexsort((uneven, -natural, owner))
-        which, chosen = _first_holding(others, part, rows, values, edge[best_first])
-    else:
-        which, chosen = _best(owner, edge, natural, uneven)
-    return _halved(rows, long, values.value[chosen], which, candidates) if len(which) else _NOTHING
+    if not others or not len(edge):
+        return _best(pairs, axis_of, values, edge, left, heavy, k)
+    best_first = np.lexsort((_badness(pairs, axis_of, values, edge, left, heavy, k), values.box[edge]))
+    return _first_holding(others, part, rows, values, edge[best_first])
 
 
-_NOTHING = Cut(*(np.zeros(0, np.int64),) * 3)
+def best_cuts(pairs: Pairs, axis_of: Longs, values: Values, heavy: Longs, k: int) -> Cuts:
+    """The best cut of each box that has one; axis_of, heavy: (boxes,) the axis to cut it on, and its weight."""
+    return _best(pairs, axis_of, values, *_edges(values, heavy, k), heavy, k)
 
 
-def _rows(
-    part: Part, boxes: Boxes, candidates: NDArray[np.intp], axis_of: NDArray[np.intp], long: Longs, first: Longs
-) -> _Rows:
-    order = boxes.order
-    if len(candidates) < len(boxes.starts):
-        order = order[np.repeat(boxes.starts[candidates] - first, long) + np.arange(int(long.sum()))]
-    box = np.repeat(np.arange(len(candidates)), long)
+def halved(part: Part, boxes: Boxes, axis_of: Longs, at: Longs) -> tuple[Longs, Longs]:
+    """The boxes cut in two: all left sides, values up to `at`, and then all right ones; their rows and lengths."""
+    above = _value(part, axis_of, boxes.lengths, boxes.order) > np.repeat(at.astype(part.codes.dtype), boxes.lengths)
+    left, right = np.flatnonzero(~above), np.flatnonzero(above)
+    left_lengths = np.diff(np.append(np.searchsorted(left, boxes.starts), len(left)))
+    lengths = np.concatenate([left_lengths, boxes.lengths - left_lengths])
+    return boxes.order.take(np.concatenate([left, right])), lengths
+
+
+def counted(weight: NDArray[np.integer] | Floats, low: Longs, span: Longs) -> Values:
+    """The values of boxes by the weight of every value of every box, one box after the other: from low, as many as
+    span."""
+    there = np.flatnonzero(weight != 0)
+    box = np.repeat(np.arange(len(span)), span).take(there)
+    value = there - (span.cumsum() - span - low).take(box)
+    return Values(box, value, weight.take(there).astype(np.int64, copy=False), None)
+
+
+def _value(part: Part, axis_of: Longs, lengths: Longs, order: Longs) -> Codes:
+    """(n,) the value of each row on the axis of its box."""
     # one index into the flat codes is faster than two into the table of them
-    value = part.codes.reshape(-1)[np.repeat(axis_of * part.codes.shape[1], long) + order]
-    return _Rows(order, box, value, None if part.weights is None else part.weights[order])
+    flat = np.repeat(axis_of * part.codes.shape[1], lengths)
+    flat += order
+    return part.codes.reshape(-1).take(flat)
 
 
-def _values(rows: _Rows, low: Longs, high: Longs, long: Longs, *, told: bool) -> _Values:
+def _values(value: Codes, weights: Floats | None, low: Longs, high: Longs, lengths: Longs, *, told: bool) -> Values:
     """told: whether the place of each row's value is wanted."""
     span = high - low + 1
     room = int(span.sum())
-    base = np.cumsum(span) - span
-    if room > _SPARSE * len(rows.box):
+    if room > _SPARSE * len(value):
         widest = int(span.max())
-        key, of_row = np.unique(rows.box * widest + rows.value - np.repeat(low, long), return_inverse=True)
-        weight = np.bincount(of_row, rows.weights, len(key)).astype(np.int64)
-        owner = key // widest
-        return _Values(owner, key - owner * widest + low[owner], weight, of_row)
-    slot = np.repeat(base - low, long) + rows.value
-    weight = np.bincount(slot, rows.weights, room)
-    there = np.flatnonzero(weight)
-    owner = np.repeat(np.arange(len(span)), span)[there]
-    of_row = (np.cumsum(weight > 0) - 1)[slot] if told else None
-    return _Values(owner, there - (base - low)[owner], weight[there].astype(np.int64), of_row)
+        slot = np.repeat(np.arange(len(low)) * widest - low, lengths)
+        slot += value
+        key, of_row = np.unique(slot, return_inverse=True)
+        weight = np.bincount(of_row, weights, len(key)).astype(np.int64)
+        box = key // widest
+        return Values(box, key - box * widest + low[box], weight, of_row)
+    slot = np.repeat(span.cumsum() - span - low, lengths)
+    slot += value
+    weight = np.bincount(slot, weights, room)
+    values = counted(weight, low, span)
+    return values._replace(of_row=(np.cumsum(weight > 0) - 1)[slot]) if told else values
 
 
-def _best(owner: Longs, edge: Longs, natural: NDArray[np.float64], uneven: NDArray[np.float64]) -> tuple[Longs, Longs]:
+def _edges(values: Values, heavy: Longs, k: int) -> tuple[Longs, Longs]:
+    """Cuts that leave k rows on either side, each named by the place of the last value on its left, and the weight of
+    that side."""
+    edge = np.flatnonzero(values.box[1:] == values.box[:-1])
+    box = values.box.take(edge)
+    left = values.weight.cumsum().take(edge)
+    left -= (heavy.cumsum() - heavy).take(box)
+    allowed = np.flatnonzero((left >= k) & (heavy.take(box) - left >= k))
+    return edge.take(allowed), left.take(allowed)
+
+
+def _badness(pairs: Pairs, axis_of: Longs, values: Values, edge: Longs, left: Longs, heavy: Longs, k: int) -> Floats:
+    """How bad each cut is: first unnatural, then uneven."""
+    box = values.box.take(edge)
+    whole = heavy.take(box)
+    uneven: Floats = np.abs(2 * left - whole) / whole
+    # a small box is cut so that its sides can be cut as often as it could: 38 rows at k = 10 into 18 and 20, not 19
+    small = np.flatnonzero(whole < SMALL_BOX * k)
+    whole, left = whole.take(small), left.take(small)
+    uneven[small] += left // k + (whole - left) // k < whole // k
+    natural = pairs.preference(axis_of.take(box), values.value.take(edge), values.value.take(edge + 1))
+    # what is uneven stays under two
+    return uneven if natural is None else uneven - 2 * natural
+
+
+def _best(pairs: Pairs, axis_of: Longs, values: Values, edge: Longs, left: Longs, heavy: Longs, k: int) -> Cuts:
     """Of each box that has one its best edge: the most natural, then the most even, then the lowest."""
-    starts = np.flatnonzero(np.append(True, owner[1:] != owner[:-1]))
-    lengths = np.diff(np.append(starts, len(owner)))
-    top = np.repeat(np.maximum.reduceat(natural, starts), lengths)
-    rank = np.where(natural == top, uneven, np.inf)
-    best = np.flatnonzero(rank == np.repeat(np.minimum.reduceat(rank, starts), lengths))
-    once = np.append(True, owner[best[1:]] != owner[best[:-1]])
-    return owner[best[once]], edge[best[once]]
+    if not len(edge):
+        return Cuts(*(np.zeros(0, np.int64),) * 2)
+    bad = _badness(pairs, axis_of, values, edge, left, heavy, k)
+    box = values.box.take(edge)
+    starts = np.flatnonzero(np.append(True, box[1:] != box[:-1]))
+    least = np.repeat(np.minimum.reduceat(bad, starts), np.diff(np.append(starts, len(box))))
+    best = np.flatnonzero(bad == least)
+    owner = box.take(best)
+    first = np.flatnonzero(np.append(True, owner[1:] != owner[:-1]))
+    return Cuts(owner.take(first), values.value.take(edge.take(best.take(first))))
 
 
-def _halved(rows: _Rows, long: Longs, at: Longs, which: Longs, candidates: NDArray[np.intp]) -> Cut:
-    """The rows of the boxes `which`, each in two runs: values up to `at`, then those above."""
-    order, value = rows.order, rows.value
-    if len(which) < len(long):
-        taken = np.zeros(len(long), bool)
-        taken[which] = True
-        kept = np.repeat(taken, long)
-        order, value, long = order[kept], value[kept], long[which]
-    above = value > np.repeat(at, long)
-    begin = np.cumsum(long) - long
-    passed = np.cumsum(above)
-    ahead = passed[begin] - above[begin]
-    inside = passed - np.repeat(ahead, long)
-    half = begin + long - inside[begin + long - 1]
-    place = np.where(above, np.repeat(half, long) + inside - 1, np.arange(len(order)) - inside)
-    new = np.empty_like(order)
-    new[place] = order
-    return Cut(new, np.stack([begin, half], axis=1).ravel(), candidates[which])
-
-
-def _first_holding(
-    secrets: Sequence[Secret], part: Part, rows: _Rows, values: _Values, edges: Longs
-) -> tuple[Longs, Longs]:
-    """Boxes that have an edge whose two sides hold all models, among the few that are tried, and that edge.
+def _first_holding(secrets: Sequence[Secret], part: Part, rows: _Rows, values: Values, edges: Longs) -> Cuts:
+    """Of each box that has one the first edge whose two sides hold all models, among the few that are tried.
 
     edges: of all boxes, box after box, best first
     """
@@ -218,14 +244,14 @@ def _first_holding(
         inside = np.flatnonzero(number[rows.box] >= 0)
         mine = number[rows.box[inside]]
         side = 2 * mine + (rows.value[inside] > values.value[edge][mine])
-        weights = np.ones(len(inside), np.int64) if rows.weights is None else rows.weights[inside]
+        weights = np.ones(len(inside), np.int64) if rows.weights is None else rows.weights[inside].astype(np.int64)
         fine = holding(secrets, side, part.rows[rows.order[inside]], weights, 2 * len(open_boxes))
         both = fine[0::2] & fine[1::2]
         at[open_boxes[both]] = edge[both]
-    return boxes[at >= 0], at[at >= 0]
+    return Cuts(boxes[at >= 0], values.value[at[at >= 0]])
 
 
-def _diverse(secret: Ints, least: int, rows: _Rows, values: _Values, edge: Longs, boxes: int) -> NDArray[np.bool_]:
+def _diverse(secret: Ints, least: int, rows: _Rows, values: Values, edge: Longs, boxes: int) -> NDArray[np.bool_]:
     """Whether both sides of each edge keep at least so many different values of the sensitive column; 0 is none.
 
     A sensitive value of a box is on the left of an edge from its lowest place on the axis on, and on the right up to

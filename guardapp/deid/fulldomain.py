@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from guardapp.deid.axes import SUPPRESSED
-from guardapp.deid.classes import classes
+from guardapp.deid.classes import Codes, classes
 from guardapp.deid.coding import Coded
 from guardapp.deid.guarantees import Secret
 from guardapp.deid.ladders import ladder
@@ -35,7 +35,7 @@ class FullDomain(NamedTuple):
     suppressed: rows that were suppressed; cost: under the policy's metric
     """
 
-    columns: dict[str, tuple[NDArray[np.int32], list[str | None]]]
+    columns: dict[str, tuple[Codes, list[str | None]]]
     losses: dict[str, NDArray[np.float64]]
     levels: dict[str, int]
     suppressed: int
@@ -69,7 +69,7 @@ def full_domain(
         costs = Costs(
             policy.search.metric or "loss",
             ladders,
-            [np.bincount(ruled[name].codes[:rows], minlength=len(ruled[name].values)) for name in names],
+            [ruled[name]._replace(codes=ruled[name].codes[:rows]).counts() for name in names],
             [weights.get(name, 1.0) for name in names],
         )
         lattice = Lattice(
@@ -92,7 +92,7 @@ def full_domain(
             answer="no",
         )
     suppressed = found.suppressed[distinct.label[:rows]]
-    recoded: dict[str, tuple[NDArray[np.int32], list[str | None]]] = {}
+    recoded: dict[str, tuple[Codes, list[str | None]]] = {}
     losses: dict[str, NDArray[np.float64]] = {}
     for index, (name, steps, level, every) in enumerate(zip(names, ladders, found.levels, columns, strict=True)):
         column = every[:rows]

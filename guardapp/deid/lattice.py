@@ -23,6 +23,7 @@ from guardapp.deid.classes import classes
 from guardapp.deid.guarantees import Secret, holding, never_lost
 from guardapp.deid.ladders import Ladder
 from guardapp.deid.lattice_costs import Costs
+from guardapp.deid.lattice_keys import NodeKeys, numbered, united
 from guardapp.deid.presence_options import DeltaPresence, KMap
 
 Ints = NDArray[np.int32]
@@ -93,8 +94,8 @@ class Lattice:
         secrets: Sequence[Secret] = (),
         own: Flags | None = None,
     ) -> None:
-        self._own = own
-        self._columns, self._ladders, self._costs = columns, ladders, costs
+        self._columns, self._costs, self._own = columns, costs, own
+        self._keys = NodeKeys(columns, ladders)
         self._k, self._limit, self._secrets = k, limit, list(secrets)
         self._lasting = never_lost(secrets)
         self._present = [s for s in secrets if any(isinstance(m, KMap | DeltaPresence) for m in s.models)]
@@ -195,42 +196,21 @@ class Lattice:
     def _group(self, node: tuple[int, ...], source: _Snapshot) -> tuple[_Snapshot, Longs, Longs, Longs]:
         """Entries of the node made from those of `source`; the class of each, and classes' sizes and first entries."""
         rows, weights = source.rows, source.weights
-        label, count = self._label(node, rows)
-        if self._secrets:
-            # entries of one class with equal secrets are one entry from here on
-            span = int(self._together.max()) + 1
-            _, first, entry = np.unique(label * span + self._together[rows], return_index=True, return_inverse=True)
-            weights = np.bincount(entry, weights=weights, minlength=len(first)).astype(np.int64)
-            rows, label = rows[first], label[first]
-        counted = weights if self._own is None else np.where(self._own[rows], weights, 0)
+        key, radix = self._keys.of(node, rows)
+        if not self._secrets:
+            entry, sizes = united(key, radix, weights)
+            each = np.arange(len(entry))
+            return _Snapshot(node, rows.take(entry), sizes), each, sizes, each
+        label, count = numbered(key, radix)
+        # entries of one class with equal secrets are one entry from here on
+        span = int(self._together.max()) + 1
+        first, weights = united(label * span + self._together.take(rows), count * span, weights)
+        rows, label = rows.take(first), label.take(first)
+        counted = weights if self._own is None else np.where(self._own.take(rows), weights, 0)
         sizes = np.bincount(label, weights=counted, minlength=count).astype(np.int64)
         first_entry = np.empty(count, np.int64)
         first_entry[label[::-1]] = np.arange(len(label) - 1, -1, -1)
-        if not self._secrets:
-            rows, weights, label, first_entry = rows[first_entry], sizes, np.arange(count), np.arange(count)
         return _Snapshot(node, rows, weights), label, sizes, first_entry
-
-    def _label(self, node: tuple[int, ...], rows: Longs) -> tuple[Longs, int]:
-        """The class of each row at the node's levels, and how many classes there are."""
-        key = np.zeros(len(rows), np.int64)
-        radix = 1
-        for column, ladder, level in zip(self._columns, self._ladders, node, strict=True):
-            groups = len(ladder.labels[level])
-            if groups == 1:
-                continue
-            if radix * groups >= 1 << 62:
-                _, key = np.unique(key, return_inverse=True)
-                radix = int(key.max()) + 1
-            key = key * groups + ladder.groups[level][column[rows]]
-            radix *= groups
-        if radix <= 16 * len(rows):
-            # few possible values: marking them is faster than sorting
-            seen = np.zeros(radix, bool)
-            seen[key] = True
-            number = np.cumsum(seen)
-            return number[key] - 1, int(number[-1])
-        different, label = np.unique(key, return_inverse=True)
-        return label.astype(np.int64), len(different)
 
     def _store(self, snapshot: _Snapshot) -> None:
         entries = len(snapshot.rows)
@@ -259,7 +239,7 @@ class Lattice:
 
     def _suppressed_rows(self, node: tuple[int, ...], look: _Look) -> Flags:
         """For every row of the search whether it is suppressed."""
-        label, count = self._label(node, np.arange(len(self._columns[0])))
+        label, count = numbered(*self._keys.of(node, np.arange(len(self._columns[0]))))
         by_class = np.zeros(count, bool)
         by_class[label[look.snapshot.rows[look.first]]] = look.suppressed
         return by_class[label]

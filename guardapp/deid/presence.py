@@ -84,7 +84,7 @@ def _check_reachable(model: PresenceModel, rows: int, people: int) -> None:
         )
 
 
-def own_rows(secrets: Sequence[Secret], first: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+def own_rows(secrets: Sequence[Secret], first: NDArray[np.int64] | slice) -> NDArray[np.bool_] | None:
     """(entries,) which of the entries that begin at `first` are rows and not people; None where all are."""
     found = next((secret.codes[first] == ROW for secret in secrets if secret.weights is not None), None)
     return found

@@ -173,7 +173,7 @@ class Preview:
         pairs: dict[str, Pair] = {}
         for name in [*policy.quasi, *(name for name in before if name not in policy.quasi)]:
             codes, labels = grouped.recoded.columns.get(name) or grouped.moved.get(name) or before[name]
-            pairs[name] = Pair(before[name], Coded(codes, labels))
+            pairs[name] = Pair(before[name], Coded(codes.astype(np.int32), labels))
         progress.checkpoint()
         return {
             "rows_used": len(grouped.used),
@@ -249,8 +249,11 @@ class Preview:
     def _sample(self, most: int, shown: NDArray[np.int64]) -> NDArray[np.int64]:
         if self._rows <= most:
             return np.arange(self._rows)
-        spread = np.linspace(0, self._rows - 1, most).astype(np.int64)
-        return np.union1d(spread, shown)
+        # marking them is several times as fast as sorting, and is done at every jump in a long table
+        chosen = np.zeros(self._rows, bool)
+        chosen[np.linspace(0, self._rows - 1, most).astype(np.int64)] = True
+        chosen[shown] = True
+        return np.flatnonzero(chosen)
 
     def _take(self, policy: Policy, used: NDArray[np.int64]) -> dict[str, Coded]:
         every = len(used) == self._rows

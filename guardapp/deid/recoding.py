@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from guardapp.deid.axes import Axis
-from guardapp.deid.classes import class_sizes, classes, sorted_order
-from guardapp.deid.coding import Coded
+from guardapp.deid.classes import Codes, class_sizes, classes
+from guardapp.deid.coding import Coded, looked_up, narrow, pieces
 from guardapp.deid.fulldomain import FullDomain, full_domain
 from guardapp.deid.guarantees import Secret, holding
 from guardapp.deid.hierarchies import numbers, place
 from guardapp.deid.ladders import ladder
-from guardapp.deid.mondrian import partition
+from guardapp.deid.mondrian import Partition, partition
 from guardapp.deid.policy import DistinctLDiversity, Policy, TCloseness
 from guardapp.deid.presence import own_rows, presence, together
 from guardapp.deid.risk import Risk, risk
@@ -39,7 +39,7 @@ MOSTLY_DIFFERENT = 0.9
 class Recoded(NamedTuple):
     """What the quasi-identifiers become.
 
-    columns: column name to (codes, (rows,) int32; labels, None for missing)
+    columns: column name to (codes, (rows,) integers of as few bytes as they fit; labels, None for missing)
     sizes:   rows in each class of the result, that is of rows with equal labels
     lost:    column name to its mean loss, 0 … 1
     suppressed: quasi-identifying cells that became `*`
@@ -47,7 +47,7 @@ class Recoded(NamedTuple):
     levels, cost: of full-domain search: the level of each column, and the loss under the metric asked for
     """
 
-    columns: dict[str, tuple[NDArray[np.int32], list[str | None]]]
+    columns: dict[str, tuple[Codes, list[str | None]]]
     sizes: NDArray[np.int64]
     utility: Utility
     lost: dict[str, float]
@@ -141,38 +141,45 @@ def _groups_of(
         for name, column in ruled.items()
     }
     axes = [placed[name].axis for name in names]
-    columns = [placed[name].code[ruled[name].codes] for name in names]
+    columns = [
+        looked_up(placed[name].code.astype(narrow(placed[name].axis.cardinality)), ruled[name].codes) for name in names
+    ]
 
     def group(k: int) -> Recoded:
         with progress.stage("Grouping rows", total=1.0) as stage:
             # where nothing is asked for, every different row is a group of its own
             alone = k == 1 and not secrets
-            box = classes(columns).label if alone else _boxes(columns, axes, k, secrets, stage.reach)
-        return _named(names, axes, columns, box, target, before, rows)
+            boxes = _alone(columns) if alone else _boxes(columns, axes, k, secrets, stage.reach)
+        return _named(names, axes, boxes._replace(box=boxes.box[:rows]), target, before)
 
     return group
 
 
 def _boxes(
-    columns: list[NDArray[np.int32]],
+    columns: list[Codes],
     axes: list[Axis],
     k: int,
     secrets: list[Secret],
     on_level: Callable[[float], None],
-) -> NDArray[np.int64]:
-    """The box of each row by Mondrian, over different rows with their weights where rows repeat much."""
+) -> Partition:
+    """The boxes of the rows by Mondrian, over different rows with their weights where rows repeat much.
+
+    People of a population are in the boxes too, and weigh nothing.
+    """
     compared = [*columns, *(secret.codes for secret in secrets)]
     rows = len(columns[0])
     step = max(rows // REPEATS_LOOK, 1)
     looked = [column[::step] for column in compared]
     if rows > REPEATS_LOOK and len(class_sizes(looked)) > MOSTLY_DIFFERENT * len(looked[0]):
         # finding equal rows would take longer than it saves
-        return partition(columns, axes, _own(secrets, np.arange(rows), np.ones(rows, np.int64)), k, secrets, on_level)
+        own = own_rows(secrets, slice(None))
+        return partition(columns, axes, None if own is None else own.astype(np.int64), k, secrets, on_level)
     distinct = classes(compared)
-    box = partition(
+    own = own_rows(secrets, distinct.first)
+    found = partition(
         [column[distinct.first] for column in columns],
         axes,
-        _own(secrets, distinct.first, distinct.size),
+        distinct.size if own is None else np.where(own, distinct.size, 0),
         k,
         [
             secret._replace(
@@ -182,13 +189,14 @@ def _boxes(
         ],
         on_level,
     )
-    return box[distinct.label]
+    return found._replace(box=found.box.take(distinct.label))
 
 
-def _own(secrets: list[Secret], first: NDArray[np.int64], weights: NDArray[np.int64]) -> NDArray[np.int64]:
-    """What entries count for in the size of a group: people of a population count for nothing."""
-    own = own_rows(secrets, first)
-    return weights if own is None else np.where(own, weights, 0)
+def _alone(columns: list[Codes]) -> Partition:
+    """Every different row as a box of its own."""
+    distinct = classes(columns)
+    values = np.stack([column[distinct.first] for column in columns])
+    return Partition(distinct.label.astype(np.int32), values, values, distinct.size)
 
 
 def _check_reachable(names: list[str], secrets: list[Secret], rows: int) -> None:
@@ -282,50 +290,46 @@ def _secret(name: str, policy: Policy, coded: Coded) -> Secret:
     return Secret(lookup[coded.codes], counts / max(counts.sum(), 1.0), models, parents)
 
 
-def _named(
-    names: list[str],
-    axes: list[Axis],
-    columns: list[NDArray[np.int32]],
-    box: NDArray[np.int64],
-    k: int,
-    before: Risk,
-    rows: int,
-) -> Recoded:
-    """The boxes by name. Labels cover the people of a population in the box; everything else is of its `rows` rows."""
-    count = int(box.max()) + 1
-    order = sorted_order(box, count)
-    entries = np.bincount(box, minlength=count).astype(np.int64)
-    starts = np.cumsum(entries) - entries
-    box = box[:rows]
-    box_rows = entries if len(order) == rows else np.bincount(box, minlength=count).astype(np.int64)
-    named: list[NDArray[np.int32]] = []
-    result: dict[str, tuple[NDArray[np.int32], list[str | None]]] = {}
+def _named(names: list[str], axes: list[Axis], boxes: Partition, k: int, before: Risk) -> Recoded:
+    """The boxes by name. Labels cover the people of a population in the box; everything else is of its own rows."""
+    named: list[Codes] = []
+    texts: list[list[str | None]] = []
     losses = []
     suppressed = 0
-    nothing_left = np.ones(count, bool)
-    for name, axis, column in zip(names, axes, columns, strict=True):
-        inside = column[order]
-        low, high = np.minimum.reduceat(inside, starts), np.maximum.reduceat(inside, starts)
+    nothing_left = np.ones(len(boxes.weight), bool)
+    for axis, low, high in zip(axes, boxes.low, boxes.high, strict=True):
         losses.append(axis.loss(low, high))
         number: dict[str | None, int] = {}
-        runs, run_of = np.unique(low.astype(np.int64) << 32 | high, return_inverse=True)
-        label_of_run = [
-            number.setdefault(axis.label(int(run >> 32), int(run & 0xFFFFFFFF)), len(number)) for run in runs
-        ]
-        label = np.array(label_of_run, np.int32)[run_of]
+        runs = classes([low, high])
+        ends = zip(low[runs.first].tolist(), high[runs.first].tolist(), strict=True)
+        number_of_run = [number.setdefault(axis.label(*each), len(number)) for each in ends]
+        label = np.array(number_of_run, narrow(len(number))).take(runs.label)
         named.append(label)
-        result[name] = label[box], list(number)
+        texts.append(list(number))
         if "*" in number:
-            suppressed += int(box_rows[label == number["*"]].sum())
+            suppressed += int(boxes.weight[label == number["*"]].sum())
         nothing_left &= label == number.get("*", -1)
-    after = classes(named, box_rows).size
+    after = classes(named, boxes.weight).size
+    rows = len(boxes.box)
     return Recoded(
-        result,
+        dict(zip(names, zip(_rows_of(named, boxes.box), texts, strict=True), strict=True)),
         after,
-        utility(losses, box_rows, after, k),
-        {n: float((loss * box_rows).sum() / box_rows.sum()) for n, loss in zip(names, losses, strict=True)},
+        utility(losses, boxes.weight, after, k),
+        {n: float((loss * boxes.weight).sum() / rows) for n, loss in zip(names, losses, strict=True)},
         before,
         risk(after, k),
         suppressed,
-        int(box_rows[nothing_left].sum()),
+        int(boxes.weight[nothing_left].sum()),
     )
+
+
+def _rows_of(named: list[Codes], box: NDArray[np.int32]) -> list[Codes]:
+    """For each of the columns, (boxes,), what every row has, (rows,)."""
+    # a box's names lie side by side, so that each row reaches far but once
+    names = np.stack(named, axis=1)
+    found = [np.empty(len(box), column.dtype) for column in named]
+    for piece in pieces(len(box)):
+        rows = names.take(box[piece], axis=0)
+        for index, column in enumerate(found):
+            column[piece] = rows[:, index]
+    return found

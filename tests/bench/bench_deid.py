@@ -29,6 +29,7 @@ from guardapp.deid.recoding import recode
 from guardapp.deid.rules.pseudonym import pseudonyms
 from guardapp.formats.tables import open_table
 from guardapp.progress import Progress
+from tests.bench.deid_large import Timed
 
 ROOT = Path(__file__).parents[2]
 ADULT = ROOT.parent / "shared" / "data" / "arx-adult" / "adult.csv.gz"
@@ -110,7 +111,7 @@ def apart(*arguments: str) -> dict[str, Any]:
     return answer
 
 
-def lattice() -> float:
+def lattice() -> dict[str, float]:
     """Seconds for the slowest of four optimal searches on Adult: nine columns with hierarchies, 12,960 nodes."""
     table = open_table(ADULT)
     columns = {n: {"role": "quasi", "hierarchy": str(ADULT.parent / f"adult_hierarchy_{n}.csv")} for n in table.columns}
@@ -119,8 +120,10 @@ def lattice() -> float:
     for k, suppression in [(5, 0.04), (100, 0.04), (5, 0.0), (100, 0.0)]:
         search = {"engine": "lattice", "metric": "entropy", "suppression": suppression}
         policy = build_policy({"columns": columns, "models": [{"name": "k-anonymity", "k": k}], "search": search})
-        taken.append(median(partial(recode, policy, coded, Progress())))
-    return max(taken)
+        with Timed() as three:
+            wall = median(partial(recode, policy, coded, Progress()))
+        taken.append({"wall": wall, "cpu": three.cpu / 3})
+    return max(taken, key=lambda timed: timed["wall"])
 
 
 def identifiers() -> tuple[float, float]:
@@ -186,7 +189,8 @@ def main() -> None:
          f"{took(ten['engine'])}, {ten['mib']:.0f} MiB", "—",
          f"{ten['engine']['cpu'] / million['engine']['cpu']:.1f} × a million"),
         ("10,000,000 rows: risk before and after", took(ten["risk"]), "—", "—"),
-        ("Adult, 9 quasi-identifiers: optimal of 12,960 nodes, slowest of four", f"{searched:.2f} s", "—", "—"),
+        ("Adult, 9 quasi-identifiers: optimal of 12,960 nodes, slowest of four",
+         f"{searched['wall']:.2f} s ({searched['cpu']:.2f} s of CPU)", "—", "—"),
         ("1,000,000 rows × 20 mixed columns: profile and detection",
          f"{took(profiled)}, {profiled['mib']:.0f} MiB", "—", "—"),
         ("Resident IDs looked at", f"{seen / 1e6:.2f} M/s", "—", "—"),

@@ -47,7 +47,7 @@ def boxes(rows: int, k: int, diverse: bool) -> NDArray[np.int64]:
     ]
     values = luck.integers(0, 4, rows).astype(np.int32)
     asked = Secret(values, np.full(3, 1 / 3), [DistinctLDiversity(name="distinct-l-diversity", l=2, column="x")])
-    return mondrian.partition(columns, axes, np.ones(rows, np.int64), k, [asked] if diverse else [])
+    return mondrian.partition(columns, axes, np.ones(rows, np.int64), k, [asked] if diverse else []).box
 
 
 @pytest.mark.parametrize("diverse", [False, True])
@@ -65,5 +65,5 @@ def test_a_table_taken_apart_is_cut_into_the_same_boxes(
 def test_a_small_box_is_cut_so_that_no_group_is_wasted() -> None:
     # 38 rows in a line hold three groups of ten: cut in halves, they would make two
     line = Line([str(i) for i in range(38)], np.arange(38, dtype=float), missing=False)
-    found = mondrian.partition([np.arange(38, dtype=np.int32)], [line], np.ones(38, np.int64), 10)
+    found = mondrian.partition([np.arange(38, dtype=np.int32)], [line], np.ones(38, np.int64), 10).box
     assert sorted(Counter(found.tolist()).values()) == [10, 10, 18]

@@ -280,7 +280,11 @@ def test_a_file_that_breaks_the_promise_when_read_back_fails_the_job(
 
     from guardapp.deid import recoding as engine
 
-    monkeypatch.setattr(engine, "partition", lambda columns, axes, weights, *rest, **more: np.arange(len(weights)))
+    def apart(columns: Any, axes: Any, weights: Any, *_: Any) -> engine.Partition:
+        values = np.stack(columns)
+        return engine.Partition(np.arange(len(weights), dtype=np.int32), values, values, weights)
+
+    monkeypatch.setattr(engine, "partition", apart)
     with pytest.raises(GuardError) as error:
         protect(clinic(tmp_path / "clinic.csv"), CLINIC, tmp_path / "out")
     assert (error.value.code, error.value.exit_code) == ("deid.not-met", 1)

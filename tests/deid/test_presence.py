@@ -12,6 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from guardapp.deid import recoding
 from guardapp.deid.check_population import People, measure_presence
 from guardapp.deid.coding import Coded
 from guardapp.deid.job import DeidSpec, run
@@ -84,6 +85,20 @@ def test_every_row_fits_k_people(
     assert len(result) == len(rows)
     assert min(len(fits(group, people)) for group in groups) >= k
     assert min(groups.values()) >= (size or 1)
+
+
+def test_rows_fit_people_where_equal_ones_are_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(4)
+    people = [(str(chance.randint(0, 9)), chance.choice("abcd")) for _ in range(300)]
+    policy = {"columns": COLUMNS, "models": [{"name": "k-map", "k": 9}, {"name": "k-anonymity", "k": 2}]}
+    united = released(policy, people[:60], people)
+    monkeypatch.setattr(recoding, "REPEATS_LOOK", 100)
+    monkeypatch.setattr(recoding, "MOSTLY_DIFFERENT", 0.0)
+    assert released(policy, people[:60], people) == united
+    groups = Counter(united)
+    assert len(groups) > 5
+    assert min(groups.values()) >= 2
+    assert min(len(fits(group, people)) for group in groups) >= 9
 
 
 @settings(max_examples=30, deadline=None)

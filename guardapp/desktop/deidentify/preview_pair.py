@@ -242,6 +242,8 @@ class PreviewPair(Card):
             model.resize(numbers)
 
     def _fetch(self, numbers: Sequence[int]) -> None:
-        missing = next((number for number in numbers if self.rows.get(number) is None), None)
-        if missing is not None:
-            self.rows.wanted.emit(self.rows.page_of(missing), self.rows.size)
+        missing = [number for number in numbers if not self.rows.complete(number)]
+        if missing:
+            # one wish for all that is seen: of two, the later would take the place of the first
+            first = self.rows.page_of(missing[0])
+            self.rows.wanted.emit(first, self.rows.page_of(missing[-1]) + self.rows.size - first)

@@ -74,6 +74,11 @@ class Rows(QObject):
                 return page[number - offset]
         return None
 
+    def complete(self, number: int) -> bool:
+        """Whether a row is here, and what becomes of it."""
+        found = self.get(number)
+        return found is not None and found[1] is not None
+
     def page_of(self, number: int) -> int:
         """Where the page begins that holds a row."""
         return number // self.size * self.size

@@ -9,10 +9,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QBrush, QFocusEvent, QKeyEvent, QKeySequence, QPainter, QResizeEvent
+from PySide6.QtGui import QBrush, QFocusEvent, QFont, QFontMetrics, QKeyEvent, QKeySequence, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QApplication,
@@ -136,6 +137,22 @@ def _safe(text: str) -> str:
     return "'" + text if text[:1] in ("=", "+", "@", "\t", "\r") else text
 
 
+_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+
+
+@cache
+def _font(mono_spaced: bool, strong: bool) -> QFont:
+    # a wide table paints hundreds of cells while it scrolls; a font made for each of them would be felt
+    chosen = mono("small") if mono_spaced else font("small")
+    return bold(chosen) if strong else chosen
+
+
+@lru_cache(maxsize=4096)
+def _elided(text: str, mono_spaced: bool, strong: bool, width: int) -> str:
+    return QFontMetrics(_font(mono_spaced, strong)).elidedText(text, Qt.TextElideMode.ElideRight, width)
+
+
 class CellDelegate(QStyledItemDelegate):
     """Paints a `Cell`: soft fill, coloured text, icon; hatched where suppressed; a hairline below."""
 
@@ -189,12 +206,11 @@ class CellDelegate(QStyledItemDelegate):
         elif cell.icon:
             icons.paint(painter, cell.icon, QRectF(words.left(), rect.center().y() - 8, 16, 16), color)
             words.setLeft(words.left() + 24)
-        chosen = mono("small") if cell.mono else font("small")
-        painter.setFont(bold(chosen) if cell.strong else chosen)
+        painter.setFont(_font(cell.mono, cell.strong))
         painter.setPen(color)
-        side = Qt.AlignmentFlag.AlignRight if column.numeric else Qt.AlignmentFlag.AlignLeft
-        shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(words.width()) + 1)
-        painter.drawText(words, side | Qt.AlignmentFlag.AlignVCenter, shown)
+        painter.drawText(
+            words, _RIGHT if column.numeric else _LEFT, _elided(text, cell.mono, cell.strong, int(words.width()) + 1)
+        )
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         return QSize(80, tokens.height("row"))

@@ -40,6 +40,14 @@ def _family() -> str:
     return QFontDatabase.applicationFontFamilies(number)[0]
 
 
+@cache
+def _font(pixels: int) -> QFont:
+    font = QFont(_family())
+    font.setPixelSize(pixels)
+    font.setHintingPreference(QFont.HintingPreference.PreferNoHinting)
+    return font
+
+
 def known(name: str) -> bool:
     """Whether the font has `name`, such as `ph.house`."""
     return name.removeprefix("ph.") in _glyphs()
@@ -47,11 +55,8 @@ def known(name: str) -> bool:
 
 def paint(painter: QPainter, name: str, rect: QRectF, color: QColor) -> None:
     """Draw one icon into `rect` (logical pixels, square)."""
-    font = QFont(_family())
-    font.setPixelSize(round(rect.height()))
-    font.setHintingPreference(QFont.HintingPreference.PreferNoHinting)
     painter.save()
-    painter.setFont(font)
+    painter.setFont(_font(round(rect.height())))
     painter.setPen(color)
     painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, _glyphs()[name.removeprefix("ph.")])
     painter.restore()

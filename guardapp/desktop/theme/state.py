@@ -37,7 +37,8 @@ class Theme(QObject):
         return tokens.colors(self._mode)[role]
 
     def color(self, role: str) -> QColor:
-        return QColor(self.hex(role))
+        # a copy, for painters change its alpha
+        return QColor(_color(self.hex(role)))
 
     def choose(self, choice: Choice) -> None:
         """Switch live: palette, style sheet, icons and pens are rebuilt together."""
@@ -65,6 +66,11 @@ class Theme(QObject):
                 app.setFont(font())
             app.setStyleSheet(stylesheet(colors))
         self.changed.emit()
+
+
+@cache
+def _color(code: str) -> QColor:
+    return QColor(code)
 
 
 def _system_mode() -> tokens.Mode:
