@@ -67,6 +67,8 @@ class Spec(Part):
     kind_name: ClassVar[str] = ""
     resumable: ClassVar[bool] = False
     """Whether `run` can go on from `Progress.resume_folder`, and asks `Progress.pause_wanted` between steps."""
+    uses_torch: ClassVar[bool] = False
+    """Whether `run` always loads torch: a command then has it loaded while the job before still runs."""
 
     kind: str = ""
     name: str = Field("", max_length=120, description="What to call the job.")

@@ -24,6 +24,7 @@ from guardapp.jobs.frames import Order
 from guardapp.jobs.journal import Journal, Told
 from guardapp.jobs.queue import JobQueue, Verb
 from guardapp.jobs.references import resolve
+from guardapp.jobs.registry import lookup
 from guardapp.jobs.spare import Spare
 from guardapp.jobs.states import JobRow
 from guardapp.jobs.worker_process import new_inbox
@@ -165,7 +166,12 @@ class Engine:
             attempt.watch()
             if attempt.over:
                 self._conclude(job_id, attempt)
-        self._spare.look_after()
+        if self._mine is None or self._torch_will_be_wanted():
+            self._spare.look_after()
+
+    def _torch_will_be_wanted(self) -> bool:
+        """By a job that waits. A command ends after its jobs, so that a spare for what may still come is in vain."""
+        return any(lookup(row.kind).spec.uses_torch for row in self._waiting())
 
     def _conclude(self, job_id: str, attempt: Attempt) -> None:
         changes = attempt.conclude()
@@ -197,12 +203,15 @@ class Engine:
     def _may_start_now(self) -> bool:
         return self._current is None and self._next() is not None
 
-    def _next(self) -> JobRow | None:
+    def _waiting(self) -> list[JobRow]:
         waiting = self._queue.waiting()
         if self._mine is not None and waiting:
             wanted = self._with_their_needs(self._mine)
             waiting = [row for row in waiting if row.id in wanted]
-        for row in waiting:
+        return waiting
+
+    def _next(self) -> JobRow | None:
+        for row in self._waiting():
             if all((need := self._queue.row(need_id)) and need.state == "done" for need_id in row.needs.values()):
                 return row
         return None

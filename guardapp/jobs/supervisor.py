@@ -48,7 +48,8 @@ class Supervisor:
 
     key_provider: called in the thread that polls, when a job that names keys starts
     warm:         keep a worker ready that has torch loaded, so that a job starts at once
-    everything:   run every queued job, as the window does; otherwise only those that this object was asked to run
+    everything:   run every queued job, as the window does; otherwise only those that this object was asked to run, and
+                  a worker is kept ready only while one of them waits that uses torch
     """
 
     def __init__(

@@ -45,6 +45,7 @@ class CheckSpec(Spec, kind="check"):
     """Attack a model within bounds, and say how far the result can be trusted."""
 
     resumable: ClassVar[bool] = True
+    uses_torch: ClassVar[bool] = True
 
     model: ModelSource
     data: DataSpec = Field(description="Labelled examples that the model was not trained on.")

@@ -36,6 +36,7 @@ class TrainSpec(Spec, kind="train"):
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True, serialize_by_alias=True)
     resumable: ClassVar[bool] = True
+    uses_torch: ClassVar[bool] = True
 
     data: DataSpec
     recipe: Name = Field("auto", description="Model and schedule; auto picks by the kind of data.")

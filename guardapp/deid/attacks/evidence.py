@@ -125,9 +125,10 @@ def read_side(
     stride:     every so many rows are kept as a sample of all columns; 0 for none
     """
     own = dict(names) if names is not None else {name: name for name in table.columns}
-    coders = {name: _Coder(None) for name in whole if own.get(name) in table.columns}
-    coders |= {name: _Coder(MOST_CATEGORIES) for name in categories if own.get(name) in table.columns}
-    sample: dict[str, Cells] = {name: [] for name in own if own[name] in table.columns} if stride else {}
+    there = set(table.columns)
+    coders = {name: _Coder(None) for name in whole if own.get(name) in there}
+    coders |= {name: _Coder(MOST_CATEGORIES) for name in categories if own.get(name) in there}
+    sample: dict[str, Cells] = {name: [] for name in own if own[name] in there} if stride else {}
     wanted = list(dict.fromkeys(own[name] for name in {**coders, **sample})) or table.columns[:1]
     rows = 0
     for batch in table.batches(wanted):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -30,6 +30,8 @@ class Claim(Part):
 
 class LeakSpec(Spec, kind="leak"):
     """Find out how well an attacker can tell what a model was trained on."""
+
+    uses_torch: ClassVar[bool] = True
 
     model: ModelSource
     members: DataSpec = Field(description="Labelled examples that the model was trained on.")

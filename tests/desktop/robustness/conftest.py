@@ -15,6 +15,7 @@ from typing import cast
 import numpy as np
 import pytest
 import yaml
+from filelock import FileLock
 from pytestqt.qtbot import QtBot
 
 from guardapp.desktop.robustness.page import RobustnessPage
@@ -60,8 +61,20 @@ def dead_model(folder: Path) -> None:
 
 @pytest.fixture(scope="session")
 def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder whose queue holds two trainings and the checks of three models, all really run, once."""
-    place = tmp_path_factory.mktemp("laboratory")
+    """A data folder whose queue holds two trainings and the checks of three models, all really run, once.
+
+    Processes that share the tests share it too: the first one makes it, the others wait. No test changes it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "laboratory"
+    with FileLock(place.with_suffix(".lock")):
+        if not (place / "home").is_dir():
+            _furnish(place)
+    return place
+
+
+def _furnish(place: Path) -> None:
+    place.mkdir()
     x, y = blobs(600, seed=0)
     np.savez(place / "blobs.npz", images=x, labels=y)
     dead_model(place / "dead")
@@ -87,7 +100,7 @@ def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Path:
         },
     ]
     (place / "batch.yaml").write_text(yaml.safe_dump({"jobs": jobs}), encoding="utf-8")
-    home = place / "home"
+    home = place / "unfinished"
     home.mkdir()
     command = [sys.executable, "-m", "guardapp", "run", str(place / "batch.yaml"), "--out", str(place / "results")]
     root = Path(__file__).parents[3]
@@ -95,7 +108,7 @@ def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=180, check=False)
     # the dead model is not trustworthy, so the batch as a whole says no
     assert done.returncode == 1, done.stderr
-    return place
+    home.rename(place / "home")
 
 
 @pytest.fixture

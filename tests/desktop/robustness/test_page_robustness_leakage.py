@@ -31,32 +31,10 @@ def show(qtbot: QtBot, page: RobustnessPage, row: Any) -> LeakBench:
     return bench
 
 
-@pytest.fixture(scope="session")
-def leaked(laboratory: Path) -> Path:
-    """The folder of a leakage check of the laboratory's model, really run."""
-    from guardapp.progress import Progress
-    from guardapp.robust.leakage.job import LeakSpec, run
-
-    data = {"images": str(laboratory / "blobs.npz"), "test_fraction": 0.3, "split_seed": 5}
-    sides = {"members": {**data, "part": "train"}, "non_members": {**data, "part": "test"}}
-    model = {"job": str(laboratory / "results" / "long")}
-    spec = LeakSpec.model_validate({"model": model, "claim": {"epsilon": 2.0}, **sides})
-    folder = laboratory / "leaked"
-    folder.mkdir()
-    run(spec, folder, Progress())
-    record = {"spec": spec.model_dump(mode="json", by_alias=True)}
-    (folder / "job.json").write_text(json.dumps(record), encoding="utf-8")
-    return folder
-
-
 @pytest.fixture
-def leak(page: RobustnessPage, leaked: Path, hands: ModuleType) -> Any:
-    """Its row in the queue."""
-    spec = json.loads((leaked / "job.json").read_text(encoding="utf-8"))["spec"]
-    row = replace(hands.row(page, "check-long"), id="1" * 12, kind="leak", name="leak-long", folder=leaked, spec=spec)
-    page.services.jobs._rows[row.id] = row
-    page._refresh()
-    return row
+def leak(page: RobustnessPage, hands: ModuleType) -> Any:
+    """The leakage check of the laboratory's model: its row in the queue."""
+    return hands.row(page, "leak-long")
 
 
 @pytest.fixture
