@@ -77,7 +77,7 @@ def test_a_folder_the_whole_way_in_either_language_by_mouse_or_by_keyboard(
     assert (page.mode, page.cards["scan"].selected) == ("convert", True)
     hand.look(looking)
     page.open_file(downloads)
-    qtbot.waitUntil(lambda: mode.part is mode.settings, timeout=20_000)
+    qtbot.waitUntil(mode.primary.isEnabled, timeout=20_000)
     window.resize(1120, 700)
     hand.look(looking, *NAMES)
     fates = [(row["name"], row["fate"]) for row in mode.planned.rows]
@@ -112,7 +112,7 @@ def test_several_files_dropped_at_once_become_one_job_and_what_is_refused_is_fou
     mode = page.convert
     page.choose("convert")
     drop(mode.start.zone, [downloads / "evil.pt", downloads / "good.safetensors"])
-    qtbot.waitUntil(lambda: mode.part is mode.settings, timeout=20_000)
+    qtbot.waitUntil(mode.primary.isEnabled, timeout=20_000)
     assert page.header.subtitle.text() == "evil.pt + 1"
     qtbot.mouseClick(mode.primary, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: mode.part is mode.result, timeout=JOB)

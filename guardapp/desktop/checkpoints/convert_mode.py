@@ -145,7 +145,9 @@ class ConvertMode(Mode):
         self.session.forget_all()
         request = {"do": "convertible", "paths": [str(path) for path in paths]}
         self.session.ask(request, self._plan_known, self._refused)
-        self.moved.emit()
+        _fill(self._plan_figures, [])
+        self._show_tensors("Looking at the files")
+        self.show_part(self.settings)
 
     def _refused(self, error: GuardError) -> None:
         self.start_over()
@@ -155,13 +157,18 @@ class ConvertMode(Mode):
         self._planned = found["files"]
         self._show_plan()
         if len(self.paths) == 1 and [name for name, _, _ in self._planned] == [self.paths[0].name]:
-            self.tensors.show_nothing("Looking at the file", "")
-            self._shown.setCurrentWidget(self.tensors)
+            self._show_tensors("Looking at the file")
             self.session.ask({"do": "tensors", "path": str(self.path)}, self._listed, self._refused)
         else:
             self.planned.show_files(self._planned)
             self._shown.setCurrentWidget(self.files)
-        self.show_part(self.settings)
+        self.moved.emit()
+        if self.another.hasFocus():
+            self.primary.setFocus()
+
+    def _show_tensors(self, waiting: str) -> None:
+        self.tensors.show_nothing(waiting, "")
+        self._shown.setCurrentWidget(self.tensors)
 
     def _show_plan(self, left_out: int | None = None) -> None:
         assert self._planned is not None
@@ -185,8 +192,8 @@ class ConvertMode(Mode):
     # -- where one is ----------------------------------------------------------------------------------------------
 
     def focus_first(self) -> None:
-        first: dict[QWidget, QWidget] = {self.start: self.start.zone.button, self.settings: self.primary}
-        first.get(self.part, self.another).setFocus()
+        ready = self.part is self.settings and self._planned is not None
+        (self.start.zone.button if self.part is self.start else self.primary if ready else self.another).setFocus()
 
     def _change(self) -> None:
         if self._planned is not None:
@@ -198,7 +205,7 @@ class ConvertMode(Mode):
             self.start_over()
 
     def _press(self) -> None:
-        if self.part is self.settings and self.paths:
+        if self.part is self.settings and self._planned is not None:
             first, *more = map(str, self.paths)
             document = {"input": first, "more": more, "name": f"convert {self._name()}"[:120]}
             self.running.wait()
@@ -275,7 +282,11 @@ class ConvertMode(Mode):
         footer.setVisible(part is not self.start)
         footer.note.say(_STAYS)
         if part is self.settings:
-            footer.sentence.say("New files in a new folder of the queue")
+            footer.sentence.say("The new files go into a folder of their own")
+            if self._planned is None:
+                self.primary.why_disabled("The file is still being looked at.")
+            else:
+                self.primary.enable()
         elif there and self._result is not None:
             if self._result["converted"]:
                 footer.sentence.say("Written: {file}", file=self._result["path"])

@@ -10,8 +10,8 @@ from PySide6.QtWidgets import QWidget
 from guardapp.desktop import wording
 from guardapp.desktop.checkpoints.plain_rows import PlainRows
 from guardapp.desktop.checkpoints.tensor_card import WholeRows
-from guardapp.desktop.i18n import tr
-from guardapp.desktop.kit import Card, Cell, Column, Icon, Label, TableView, hline, row
+from guardapp.desktop.i18n import Key, tr
+from guardapp.desktop.kit import Card, Cell, Column, Icon, Label, TableView, column, hline, row
 from guardapp.desktop.theme import tokens
 
 _FATES = {
@@ -101,11 +101,7 @@ class OutcomeCard(Card):
         self.second = Label("", "small", "muted", wrap=True)
         self._foot = QWidget()
         foot = row(Icon("ph.info", "muted"), margins=(15, 10, 15, 11))
-        texts = row(gap=0)
-        texts.setDirection(texts.Direction.TopToBottom)
-        texts.addWidget(self.first)
-        texts.addWidget(self.second)
-        foot.addLayout(texts, 1)
+        foot.addLayout(column(self.first, self.second, gap=2), 1)
         self._foot.setLayout(foot)
         self.body.setSpacing(0)
         self.body.addWidget(WholeRows(self.table), 1)
@@ -125,10 +121,10 @@ class OutcomeCard(Card):
             return
         one = self.model.rows[index.row()]
         if one["verdict"] == "refused":
-            self.first.say("{sentence}", sentence=lambda: f"{tr(one['what'])}: {tr(one['why'])}")
+            self.first.say("{what}: {why}.", what=Key(one["what"]), why=Key(one["why"]))
             self.second.say(one["next"])
         elif one["verdict"] == "already":
-            self.first.say("{sentence}", sentence=one["path"])
+            self.first.put(one["path"])
             self.second.say("It holds no code as it is, and was not copied.")
         else:
             self.first.say("New file: {file}", file=one["written"])
