@@ -105,5 +105,6 @@ def test_what_converting_would_do_is_told_before_anything_is_loaded(ask: Ask, tm
     assert (refused["code"], refused["why"]) == ("convert.nothing", "what it holds is safetensors already")
     (tmp_path / "b.pt").write_bytes(b"\x80\x02}q\x00.")
     files = ask(do="convertible", paths=[str(tmp_path)])["result"]["files"]
+    assert ask(do="convertible", paths=[str(tmp_path / "b.pt")])["result"]["alone"]
     fates = [(name, fate) for name, _, fate in files]
     assert fates == [("a.safetensors", "already"), ("b.pt", "convert"), ("note.txt", "other")]

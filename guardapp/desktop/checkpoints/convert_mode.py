@@ -156,9 +156,9 @@ class ConvertMode(Mode):
     def _plan_known(self, found: dict[str, Any]) -> None:
         self._planned = found["files"]
         self._show_plan()
-        if len(self.paths) == 1 and [name for name, _, _ in self._planned] == [self.paths[0].name]:
+        if found["alone"]:
             self._show_tensors("Looking at the file")
-            self.session.ask({"do": "tensors", "path": str(self.path)}, self._listed, self._refused)
+            self.session.ask({"do": "tensors", "path": str(self.path)}, self._listed, self._unlisted)
         else:
             self.planned.show_files(self._planned)
             self._shown.setCurrentWidget(self.files)
@@ -188,6 +188,11 @@ class ConvertMode(Mode):
         self.tensors.show_tensors(tensors, _LOADED, self.path, self.session)
         self.tensors.export.hide()
         self._show_plan(len(found["left_out"]))
+
+    def _unlisted(self, error: GuardError) -> None:
+        """What cannot be listed cannot be converted; a job that was asked for meanwhile says so itself."""
+        if self.part is self.settings:
+            self._refused(error)
 
     # -- where one is ----------------------------------------------------------------------------------------------
 
