@@ -95,13 +95,19 @@ class Hand:
 
     def press(self, button: QWidget) -> None:
         """Click it, or come to it by Tab and press Space."""
+        self.come_to(button)
+        if self.mouse:
+            self._qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+        else:
+            self._qtbot.keyClick(button, Qt.Key.Key_Space)
+
+    def come_to(self, button: QWidget) -> None:
+        """So that it could be pressed: in sight, or with the keyboard."""
         assert button.isVisible() and button.isEnabled(), f"{button.accessibleName()} cannot be pressed"
         if self.mouse:
             self._scroll_to(button)
-            self._qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
         else:
             self.reach(button)
-            self._qtbot.keyClick(button, Qt.Key.Key_Space)
 
     def take_out(self, chip: Chip) -> None:
         """Press the cross at its end, or come to it by Tab and press Delete."""

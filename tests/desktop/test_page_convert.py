@@ -106,7 +106,7 @@ def test_a_folder_the_whole_way_in_either_language_by_mouse_or_by_keyboard(
         hand.press(mode.primary)
         qtbot.waitUntil(lambda: mode.part is mode.result, timeout=JOB)
     else:
-        hand.reach(mode.primary)
+        hand.come_to(mode.primary)
         mode.show_result(result)
     hand.look(looking, *NAMES)
     assert said(mode.verdict).startswith(translate("Some files were refused", hand.language))
@@ -115,7 +115,7 @@ def test_a_folder_the_whole_way_in_either_language_by_mouse_or_by_keyboard(
     assert verdicts[1:3] == [("deep/model.pt", "converted"), ("model.bin", "converted")]
     assert verdicts[3:] == [("good.safetensors", "already")]
     assert "posix.system" in mode.outcome.first.text()  # the worst is chosen, with its reason, before one asks
-    hand.reach(mode.outcome.table)
+    hand.come_to(mode.outcome.table)
     for _ in range(2):
         qtbot.keyClick(mode.outcome.table, Qt.Key.Key_Down)
     assert "model.safetensors" in mode.outcome.first.text()
