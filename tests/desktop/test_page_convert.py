@@ -115,9 +115,14 @@ def test_a_folder_the_whole_way_in_either_language_by_mouse_or_by_keyboard(
     assert verdicts[1:3] == [("deep/model.pt", "converted"), ("model.bin", "converted")]
     assert verdicts[3:] == [("good.safetensors", "already")]
     assert "posix.system" in mode.outcome.first.text()  # the worst is chosen, with its reason, before one asks
-    hand.come_to(mode.outcome.table)
-    for _ in range(2):
-        qtbot.keyClick(mode.outcome.table, Qt.Key.Key_Down)
+    table = mode.outcome.table
+    hand.come_to(table)
+    if hand.mouse:
+        third = table.visualRect(mode.outcome.model.index(2, 0)).center()
+        qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=third)
+    else:
+        for _ in range(2):
+            qtbot.keyClick(table, Qt.Key.Key_Down)
     assert "model.safetensors" in mode.outcome.first.text()
     assert "epoch" in mode.outcome.second.text()
     hand.look(looking, *NAMES)
