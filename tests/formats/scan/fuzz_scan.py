@@ -2,7 +2,8 @@
 
 The seeds are harmful files of each kind that the scanner opens. Whatever is done to one, a scan ends within two seconds
 of processor time and 500 MiB with a verdict, raises nothing, and runs nothing: the seeds would leave a mark. With
-SECONDS, mutants that reach new lines are kept and mutated on, as in tests/seal/fuzz.py, whose way of mutating it is.
+SECONDS of processor time, mutants that reach new lines are kept and mutated on, as in tests/seal/fuzz.py, whose way of
+mutating it is.
 """
 
 from __future__ import annotations
@@ -160,7 +161,7 @@ def main() -> int:
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 0.0
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        mutants = shared_fuzz().until(time.monotonic() + seconds) if seconds else iter(range(count))
+        mutants = shared_fuzz().until(time.process_time() + seconds) if seconds else iter(range(count))
         figures = fuzz(Path(folder) / "mutant", mutants, random.Random(7), guided=bool(seconds))
     print(json.dumps(figures, indent=2, ensure_ascii=False))
     return 1 if figures["failed"] else 0
