@@ -150,7 +150,7 @@ def test_several_files_dropped_at_once_become_one_job_and_what_is_refused_is_fou
     assert not mode.protect.isVisible()
     row = mode.row
     page.choose("protect")
-    page.window().open_job(row)
+    page.open_job(row)
     assert (page.mode, mode.part, mode.paths[1].name) == ("convert", mode.result, "good.safetensors")
     assert not mark.exists()
 
