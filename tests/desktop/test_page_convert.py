@@ -165,7 +165,7 @@ def test_one_checkpoint_shows_its_tensors_first_and_one_that_is_safetensors_is_r
     assert "There is nothing to convert in good.safetensors" in said(mode.start)
     page.open_file(downloads / "model.bin")
     qtbot.waitUntil(lambda: len(mode.tensors.model.tensors) == 1, timeout=20_000)
-    assert "No tensors, left out 1" in said(mode.plan)
+    qtbot.waitUntil(lambda: "No tensors, left out 1" in said(mode.plan), timeout=20_000)
     page.open_file(downloads / "evil.pt")
     qtbot.waitUntil(lambda: mode.start.isVisible() and mode.start.error.isVisible(), timeout=20_000)
     assert "posix.system" in said(mode.start)
