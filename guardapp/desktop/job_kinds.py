@@ -26,7 +26,7 @@ _LOOKS = {
     "sign": KindLook("Checkpoints · Sign", "Sign", "checkpoints", "ph.package"),
     "verify": KindLook("Checkpoints · Verify", "Verify", "checkpoints", "ph.package"),
     "scan": KindLook("Checkpoints · Scan", "Scan", "checkpoints", "ph.package"),
-    "convert": KindLook("Checkpoints · Convert", "Convert", "home", "ph.package"),
+    "convert": KindLook("Checkpoints · Convert", "Convert", "checkpoints", "ph.package"),
     "strip": KindLook("Checkpoints · Strip", "Strip", "checkpoints", "ph.package"),
     "bundle": KindLook("Checkpoints · Bundle", "Bundle", "checkpoints", "ph.archive-box"),
 }

@@ -79,6 +79,9 @@ class Services(Protocol):
     ) -> None:
         """Ask for a file (or a folder) without blocking, then call `then(path)`; nothing happens on Cancel."""
 
+    def choose_files(self, then: Callable[[list[Path]], object], title: str) -> None:
+        """Ask for one file or several without blocking, then call `then(paths)`; nothing happens on Cancel."""
+
     def choose_target(self, then: Callable[[Path], object], title: str, name: str) -> None:
         """Ask where to save, suggesting `name`, without blocking."""
 

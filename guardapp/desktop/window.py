@@ -246,6 +246,11 @@ class Window(QWidget):
             dialog.setNameFilter(tr(filters))
         self._ask(dialog, then)
 
+    def choose_files(self, then: Callable[[list[Path]], object], title: str) -> None:
+        dialog = QFileDialog(self, tr(title))
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
+        self._ask_several(dialog, then)
+
     def choose_target(self, then: Callable[[Path], object], title: str, name: str) -> None:
         dialog = QFileDialog(self, tr(title))
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
@@ -253,15 +258,18 @@ class Window(QWidget):
         self._ask(dialog, then)
 
     def _ask(self, dialog: QFileDialog, then: Callable[[Path], object]) -> None:
+        self._ask_several(dialog, lambda paths: then(paths[0]))
+
+    def _ask_several(self, dialog: QFileDialog, then: Callable[[list[Path]], object]) -> None:
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         last = str(self.settings.get("last_folder") or Path.home())
         dialog.setDirectory(last)
 
-        def chosen(name: str) -> None:
-            self.settings.put("last_folder", str(Path(name).parent))
-            then(Path(name))
+        def chosen(names: list[str]) -> None:
+            self.settings.put("last_folder", str(Path(names[0]).parent))
+            then([Path(name) for name in names])
 
-        dialog.fileSelected.connect(chosen)
+        dialog.filesSelected.connect(chosen)  # fileSelected would be silent where several were
         dialog.open()
 
     def open_folder(self, path: Path) -> None:

@@ -17,11 +17,11 @@ from guardapp.errors import GuardError
 from guardapp.formats import checkpoints
 from guardapp.progress import Progress
 from guardapp.reports import Figure, Report, Words
+from guardapp.seal.convert_plan import Candidate, candidates, nothing
 from guardapp.seal.counted import counted
 from guardapp.spec import InputPath, Result, Spec
 
 FOLDER: Final = "converted"
-MOST_FILES: Final = 10_000
 MOST_NAMES: Final = 8
 SUFFIX: Final = ".safetensors"
 
@@ -30,16 +30,24 @@ class ConvertSpec(Spec, kind="convert"):
     """Write checkpoints as safetensors, weights only, without running anything in them."""
 
     input: InputPath = Field(description="A checkpoint, or a folder of them. It is read, never changed.")
+    more: list[InputPath] = Field([], description="Further files and folders, converted into the same new folder.")
     flush: bool = Field(True, description="Wait until the files are on the disk.")
 
 
 class ConvertedFile(BaseModel):
-    """path: in the input; written: below the folder of the new files; left_out: what is no tensor of the model."""
+    """A checkpoint that is safetensors now.
+
+    path:         in the input
+    written:      below the folder of the new files
+    bytes_before: of the old file; 0 in results of earlier versions
+    left_out:     what is no tensor of the model
+    """
 
     path: str
     written: str
     tensors: int
     bytes: int
+    bytes_before: int = 0
     left_out: list[str]
 
 
@@ -71,25 +79,21 @@ class ConvertResult(Result):
 
 def run(spec: ConvertSpec, out: Path, progress: Progress) -> ConvertResult:
     begun = time.monotonic()
-    single = not spec.input.is_dir()
-    base, files = _files(spec.input)
+    paths = spec.inputs()
+    single = len(paths) == 1 and not spec.input.is_dir()
+    files = candidates(paths, progress.checkpoint)
     target = out / FOLDER
     target.mkdir()
     converted: list[ConvertedFile] = []
     refused: list[RefusedFile] = []
-    already: list[str] = []
     taken: set[str] = set()
-    others = 0
-    with progress.stage("Converting", float(sum(file.stat().st_size for file in files))) as stage:
-        for file in files:
-            name = file.relative_to(base).as_posix()
+    already = [file.name for file in files if file.fate == "already"]
+    others = sum(file.fate == "other" for file in files)
+    wanted = [file for file in files if file.fate == "convert"]
+    with progress.stage("Converting", float(sum(file.bytes for file in wanted))) as stage:
+        for file in wanted:
             try:
-                if checkpoints.sniff(file) == "safetensors":
-                    already.append(name)
-                elif not single and checkpoints.plainly_other(file):
-                    others += 1
-                else:
-                    converted.append(_convert(file, name, target, taken, flush=spec.flush))
+                converted.append(_convert(file, target, taken, flush=spec.flush))
             except GuardError as error:
                 if single:
                     raise
@@ -98,11 +102,11 @@ def run(spec: ConvertSpec, out: Path, progress: Progress) -> ConvertResult:
                 else:
                     said = error.as_dict()
                     refused.append(
-                        RefusedFile(path=name, **{key: said[key] for key in ("what", "why", "next", "code")})
+                        RefusedFile(path=file.name, **{key: said[key] for key in ("what", "why", "next", "code")})
                     )
-            stage.advance(file.stat().st_size)
+            stage.advance(file.bytes)
     if not converted and not refused:
-        raise _nothing(spec.input, len(already))
+        raise nothing(paths, len(already))
     if converted:
         progress.artifact("converted", target)
     else:
@@ -130,44 +134,34 @@ def headline(converted: int, refused: int) -> str:
     return f"{counted(converted, 'checkpoint')} converted to safetensors"
 
 
-def _files(path: Path) -> tuple[Path, list[Path]]:
-    """The folder that names are relative to, and every plain file in it; links are not followed."""
-    if not path.is_dir():
-        return path.parent, [path]
-    found = sorted(file for file in path.rglob("*") if file.is_file() and not file.is_symlink())
-    if len(found) > MOST_FILES:
-        raise GuardError(
-            what=f"{path.name} was not converted",
-            why=f"it holds more than {MOST_FILES} files",
-            next="Choose a folder inside it.",
-            code="convert.too-many",
-        )
-    return path, found
-
-
-def _nothing(path: Path, already: int) -> GuardError:
-    return GuardError(
-        what=f"There is nothing to convert in {path.name}",
-        why="what it holds is safetensors already" if already else "it holds no checkpoint",
-        next="Choose a .pt, .pth, .bin or .ckpt file, or a folder with some.",
-        code="convert.nothing",
+def _convert(file: Candidate, target: Path, taken: set[str], *, flush: bool) -> ConvertedFile:
+    written = _free_name(file.name, taken)
+    place = target / written
+    place.parent.mkdir(parents=True, exist_ok=True)
+    done = checkpoints.to_safetensors(file.path, place, flush=flush)
+    checkpoints.layout(place)  # what was written is read as any other file would be
+    taken.add(written.casefold())
+    return ConvertedFile(
+        path=file.name,
+        written=written,
+        tensors=done.tensors,
+        bytes=done.nbytes,
+        bytes_before=file.bytes,
+        left_out=done.left_out,
     )
 
 
-def _convert(file: Path, name: str, target: Path, taken: set[str], *, flush: bool) -> ConvertedFile:
-    written = _free_name(name, taken)
-    place = target / written
-    place.parent.mkdir(parents=True, exist_ok=True)
-    done = checkpoints.to_safetensors(file, place, flush=flush)
-    checkpoints.layout(place)  # what was written is read as any other file would be
-    taken.add(written.casefold())
-    return ConvertedFile(path=name, written=written, tensors=done.tensors, bytes=done.nbytes, left_out=done.left_out)
-
-
 def _free_name(name: str, taken: set[str]) -> str:
-    """The name with the new ending; with the old one before it where model.pt and model.bin lie side by side."""
+    """The name with the new ending; with the old one before it where model.pt and model.bin lie side by side.
+
+    Files of one name that were named from several folders are numbered from 2.
+    """
     wanted = str(PurePosixPath(name).with_suffix(SUFFIX))
-    return name + SUFFIX if wanted.casefold() in taken else wanted
+    number = 1
+    while wanted.casefold() in taken:
+        wanted = f"{name}{SUFFIX}" if number == 1 else f"{name}-{number}{SUFFIX}"
+        number += 1
+    return wanted
 
 
 def _write_report(path: Path, name: str, result: ConvertResult) -> None:

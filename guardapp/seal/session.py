@@ -6,6 +6,7 @@ it writes nothing.
     {"id": 1, "do": "look", "path": "…"}          {"id": 1, "result": {"kind": "torch-zip", "bytes": …, …}}
     {"id": 2, "do": "tensors", "path": "…"}       {"id": 2, "result": {"tensors": [[name, dtype, shape, bytes], …], …}}
     {"id": 2, "do": "statistics", "path": "…", "name": "…"}   {"id": 2, "result": null or {"mean", "bins", …}}
+    {"id": 2, "do": "convertible", "paths": ["…"]}{"id": 2, "result": {"files": [[name, bytes, fate], …], …}}
     {"id": 3, "do": "recipients", "text": "age1…"}{"id": 3, "result": {"recipients": [{"text", "kind"}, …]}}
     {"id": 4, "do": "recipients", "path": "…"}    the same, from a key file
     {"id": 5, "do": "passport", "path": "…"}      {"id": 5, "result": null or {"jobs": […], "stated": […], …}}
@@ -162,6 +163,22 @@ def _named(layout: Layout, name: str) -> TensorInfo:
     return next(tensor for tensor in layout.tensors if tensor.name == name)
 
 
+def convertible(request: Request) -> dict[str, Any]:
+    """What converting would do with each file, as `convert_plan.Candidate`. Raises GuardError as `candidates`.
+
+    alone: whether it is about one file that was named by itself
+    GuardError: convert.nothing where no file would even be tried
+    """
+    from guardapp.seal.convert_plan import candidates, nothing
+
+    paths = [Path(path) for path in request["paths"]]
+    found = candidates(paths)
+    if all(file.fate != "convert" for file in found):
+        raise nothing(paths, sum(file.fate == "already" for file in found))
+    alone = len(paths) == 1 and not paths[0].is_dir()
+    return {"files": [[file.name, file.bytes, file.fate] for file in found], "alone": alone}
+
+
 def recipients(request: Request) -> dict[str, Any]:
     """The public keys in a text or a key file, each checked. Raises GuardError as `keys.recipient`."""
     from guardapp.seal import keys
@@ -204,6 +221,7 @@ ACTIONS: Mapping[str, Callable[[Request], Any]] = {
     "look": look,
     "tensors": tensors,
     "statistics": statistics,
+    "convertible": convertible,
     "recipients": recipients,
     "passport": passport,
 }

@@ -11,12 +11,12 @@ from typing import Literal
 
 import pytest
 import shiboken6
-from PySide6.QtCore import QCoreApplication, QEvent, Qt, QThread, QTimer
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt, QThread, QTimer
 from PySide6.QtWidgets import QApplication, QLineEdit, QMenu, QScrollArea, QWidget
 from pytestqt.qtbot import QtBot
 
 from guardapp.desktop.i18n import speech, tr
-from guardapp.desktop.kit import Combo
+from guardapp.desktop.kit import Chip, Combo
 from guardapp.desktop.settings import Settings
 from guardapp.desktop.start import dress
 from guardapp.desktop.theme.state import theme
@@ -95,13 +95,29 @@ class Hand:
 
     def press(self, button: QWidget) -> None:
         """Click it, or come to it by Tab and press Space."""
+        self.come_to(button)
+        if self.mouse:
+            self._qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+        else:
+            self._qtbot.keyClick(button, Qt.Key.Key_Space)
+
+    def come_to(self, button: QWidget) -> None:
+        """So that it could be pressed: in sight, or with the keyboard."""
         assert button.isVisible() and button.isEnabled(), f"{button.accessibleName()} cannot be pressed"
         if self.mouse:
             self._scroll_to(button)
-            self._qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
         else:
             self.reach(button)
-            self._qtbot.keyClick(button, Qt.Key.Key_Space)
+
+    def take_out(self, chip: Chip) -> None:
+        """Press the cross at its end, or come to it by Tab and press Delete."""
+        if self.mouse:
+            self._scroll_to(chip)
+            cross = QPoint(chip.width() - 12, chip.height() // 2)
+            self._qtbot.mousePress(chip, Qt.MouseButton.LeftButton, pos=cross)
+        else:
+            self.reach(chip)
+            self._qtbot.keyClick(chip, Qt.Key.Key_Delete)
 
     def write(self, field: QLineEdit, text: str) -> None:
         """Replace what is in a field."""

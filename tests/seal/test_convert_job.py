@@ -14,6 +14,7 @@ from guardapp.formats import checkpoints
 from guardapp.progress import Progress
 from guardapp.seal import convert_job
 from guardapp.seal.convert_job import ConvertSpec
+from guardapp.seal.convert_plan import candidates
 
 
 @pytest.fixture
@@ -68,3 +69,32 @@ def test_a_folder_with_nothing_to_convert_says_so(tmp_path: Path, out: Path) -> 
     with pytest.raises(GuardError) as error:
         convert_job.run(ConvertSpec(input=tmp_path / "texts"), out, Progress())
     assert error.value.code == "convert.nothing"
+
+
+def test_files_and_folders_of_several_places_go_into_one_new_folder_under_names_of_their_own(
+    folder: Path, out: Path
+) -> None:
+    spec = ConvertSpec(input=folder / "model.pt", more=[folder / "deep", folder / "deep" / "model.pt", folder])
+    assert spec.inputs() == [spec.input, *spec.more]
+    result = convert_job.run(spec, out, Progress())
+    written = {file.written: file.path for file in result.converted}
+    assert written == {
+        "model.safetensors": "model.pt",
+        "deep/model.safetensors": "deep/model.pt",
+        "model.pt.safetensors": "model.pt",
+        "downloads/deep/model.safetensors": "downloads/deep/model.pt",
+        "downloads/model.safetensors": "downloads/model.bin",
+        "downloads/model.pt.safetensors": "downloads/model.pt",
+    }
+    sizes = {file.written: file.bytes_before for file in result.converted}
+    assert sizes["deep/model.safetensors"] == (folder / "deep" / "model.pt").stat().st_size
+    assert load_file(out / "converted" / "model.pt.safetensors")["w"].tolist() == [1]
+
+
+def test_the_plan_is_what_the_job_then_does(folder: Path, out: Path) -> None:
+    plan = candidates([folder])
+    result = convert_job.run(ConvertSpec(input=folder), out, Progress())
+    tried = {file.path for file in result.converted} | {file.path for file in result.refused}
+    assert {file.name for file in plan if file.fate == "convert"} == tried
+    assert [file.name for file in plan if file.fate == "already"] == result.already
+    assert sum(file.fate == "other" for file in plan) == result.others

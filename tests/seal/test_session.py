@@ -96,3 +96,15 @@ def test_wrong_requests_and_files_that_are_gone_are_answered(ask: Ask, tmp_path:
     assert ask(do="passport", path=tmp_path)["result"] is None
     seen = ask(do="look", path=tmp_path)["result"]
     assert (seen["kind"], seen["files"]) == ("folder", 0)
+
+
+def test_what_converting_would_do_is_told_before_anything_is_loaded(ask: Ask, tmp_path: Path) -> None:
+    save_file({"a": np.zeros(2, np.float32)}, tmp_path / "a.safetensors")
+    (tmp_path / "note.txt").write_text("text")
+    refused = ask(do="convertible", paths=[str(tmp_path)])["error"]
+    assert (refused["code"], refused["why"]) == ("convert.nothing", "what it holds is safetensors already")
+    (tmp_path / "b.pt").write_bytes(b"\x80\x02}q\x00.")
+    files = ask(do="convertible", paths=[str(tmp_path)])["result"]["files"]
+    assert ask(do="convertible", paths=[str(tmp_path / "b.pt")])["result"]["alone"]
+    fates = [(name, fate) for name, _, fate in files]
+    assert fates == [("a.safetensors", "already"), ("b.pt", "convert"), ("note.txt", "other")]

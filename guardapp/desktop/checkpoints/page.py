@@ -1,7 +1,7 @@
 """The Checkpoints page: Protect, Open, Verify, Scan. Each is a mode with its own steps; the cards at the top choose.
 
-Exporting a bundle, stripping and changing recipients are modes without a card: one comes to them from Protect, from
-Scan and from Open.
+Exporting a bundle, converting, stripping and changing recipients are modes without a card: one comes to them from
+Protect, from Scan and from Open.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from guardapp.desktop.checkpoints.bundle_mode import BundleMode
+from guardapp.desktop.checkpoints.convert_mode import ConvertMode
 from guardapp.desktop.checkpoints.mode import Mode
 from guardapp.desktop.checkpoints.open_mode import OpenMode
 from guardapp.desktop.checkpoints.protect import ProtectMode
@@ -29,7 +30,7 @@ _CARDS = (
     ("verify", "ph.shield-check", "Verify", "Who signed it, is it whole"),
     ("scan", "ph.magnifying-glass", "Scan", "Look for hostile code"),
 )
-_CARD_OF = {"strip": "scan", "recipients": "open"}
+_CARD_OF = {"convert": "scan", "strip": "scan", "recipients": "open"}
 """Modes without a card to the card that one came from."""
 
 _SIGNATURES = (".sig",)
@@ -40,7 +41,7 @@ class CheckpointsPage(Page):
 
     name = "checkpoints"
     title_key = "Checkpoints"
-    kinds = ("seal", "open", "verify", "bundle", "scan", "strip", "recipients")
+    kinds = ("seal", "open", "verify", "bundle", "scan", "convert", "strip", "recipients")
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)
@@ -50,6 +51,7 @@ class CheckpointsPage(Page):
         self.verify = VerifyMode(services, session)
         self.bundle = BundleMode(services, session)
         self.scan = ScanMode(services, session)
+        self.convert = ConvertMode(services, session)
         self.strip = StripMode(services, session)
         self.recipients = RecipientsMode(services, session)
         self.modes: dict[str, Mode] = {
@@ -58,6 +60,7 @@ class CheckpointsPage(Page):
             "verify": self.verify,
             "bundle": self.bundle,
             "scan": self.scan,
+            "convert": self.convert,
             "strip": self.strip,
             "recipients": self.recipients,
         }
@@ -82,6 +85,8 @@ class CheckpointsPage(Page):
         self.verify.open_wanted.connect(self._open_sealed)
         self.protect.bundle_wanted.connect(self._begin_bundle)
         self.scan.strip_wanted.connect(partial(self._begin, "strip"))
+        self.scan.convert_wanted.connect(partial(self._begin, "convert"))
+        self.convert.protect_wanted.connect(partial(self._begin, "protect"))
         self.open.change_wanted.connect(partial(self._begin, "recipients"))
         self.choose("protect")
 
@@ -118,9 +123,9 @@ class CheckpointsPage(Page):
     def open_file(self, path: Path) -> None:
         """A signature or a folder is verified; a sealed file opened where that was chosen, else verified.
 
-        Where Scan, Strip or the change of recipients is in front, whatever comes is for it.
+        Where Scan, Convert, Strip or the change of recipients is in front, whatever comes is for it.
         """
-        if self.mode in ("scan", "strip", "recipients"):
+        if self.mode in ("scan", "convert", "strip", "recipients"):
             self._take(self.mode, path)
         elif path.suffix in _SIGNATURES:
             self._take("verify", path.parent)

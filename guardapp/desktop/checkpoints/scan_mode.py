@@ -83,11 +83,12 @@ def _short_place(found: dict[str, Any]) -> str:
 
 
 class ScanMode(Mode):
-    """strip_wanted(path): a checkpoint without harm in it is to be stripped."""
+    """strip_wanted(path): a checkpoint without harm in it is to be stripped; convert_wanted(path): to be converted."""
 
     kinds = ("scan",)
 
     strip_wanted = Signal(object)
+    convert_wanted = Signal(object)
 
     def __init__(self, services: Services, session: ChildSession) -> None:
         super().__init__(services, session)
@@ -105,19 +106,24 @@ class ScanMode(Mode):
         self.folder.clicked.connect(self.open_folder)
         self.strip = Button("Strip the checkpoint…", "primary", "ph.arrow-right", trailing=True)
         self.strip.clicked.connect(lambda: self.strip_wanted.emit(self.path))
-        self.buttons = [self.folder, self.strip]
+        self.convert = Button("Convert to safetensors…")
+        self.convert.clicked.connect(lambda: self.convert_wanted.emit(self.path))
+        self.buttons = [self.folder, self.convert, self.strip]
         self.start_over()
 
     def _make_start(self) -> None:
         self._choose_folder = Button("Choose a folder…", icon="ph.folder")
         self._strip_instead = Button("Strip a checkpoint instead…", "link", "ph.arrow-right")
         self._strip_instead.clicked.connect(lambda: self.strip_wanted.emit(None))
+        self.convert_instead = Button("Convert to safetensors instead…", "link", "ph.arrow-right")
+        self.convert_instead.clicked.connect(lambda: self.convert_wanted.emit(None))
         self.start = Start(
             "Drop a file or a folder here",
             "It is read and never loaded. You see what in it could run, where it stands, and what it could do.",
             "Choose a file…",
             _KINDS,
             self._choose_folder,
+            self.convert_instead,
             self._strip_instead,
         )
         ask = self.services.choose_file
@@ -221,7 +227,9 @@ class ScanMode(Mode):
         self.export.setVisible(there)
         self.another.setVisible(self.path is not None)
         self.folder.setVisible(there)
-        self.strip.setVisible(there and result is not None and result["files"] == 1)
+        one = result is not None and result["files"] == 1
+        self.strip.setVisible(there and one)
+        self.convert.setVisible(there)
         footer.setVisible(self.path is not None)
         if result is None or row is None:
             over = row is not None and row.is_over
@@ -233,10 +241,11 @@ class ScanMode(Mode):
             "Scanned on this computer in {time}. It was only read.", time=lambda: wording.exact_duration(seconds)
         )
         footer.note.say(_LIMITS[result["verdict"]])
-        if result["verdict"] == "unsafe":
-            self.strip.why_disabled("It would run something when it is loaded, so it is not loaded from here.")
-        else:
-            self.strip.enable()
+        self.strip.enable()
+        self.convert.enable()
+        if one and result["verdict"] == "unsafe":
+            for button in (self.strip, self.convert):
+                button.why_disabled("It would run something when it is loaded, so it is not loaded from here.")
 
 
 _SIDE = 264
