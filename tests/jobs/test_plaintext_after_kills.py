@@ -1,4 +1,4 @@
-"""Whatever kills a job, no plaintext and no secret of it remains; `plaintext_hunt.py` kills at many random moments."""
+"""Whatever kills a job, no plaintext and no secret of it remains on the disk, in temporary folders or shared memory."""
 
 from __future__ import annotations
 
