@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, Protocol
 
+from guardapp.secret_bytes import SecretBytes
+
 Level = Literal["info", "warning"]
 
 
@@ -91,7 +93,7 @@ class Progress:
         self,
         listener: Listener | None = None,
         *,
-        keys: Mapping[str, bytes] | None = None,
+        keys: Mapping[str, bytes | SecretBytes] | None = None,
         resume_folder: Path | None = None,
         device: str = "auto",
     ) -> None:
@@ -141,4 +143,5 @@ class Progress:
 
     def key(self, name: str) -> bytes:
         """Key material that the spec named in `Spec.keys()`; KeyError if it did not."""
-        return self._keys[name]
+        key = self._keys[name]
+        return bytes(key.view) if isinstance(key, SecretBytes) else key

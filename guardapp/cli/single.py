@@ -11,11 +11,7 @@ from pathlib import Path
 from guardapp.cli.follow import follow
 from guardapp.cli.job_keys import vault_keys
 from guardapp.errors import GuardError
-from guardapp.jobs.folder import discard
-from guardapp.jobs.lock import QueueLock
-from guardapp.jobs.queue import JobQueue
-from guardapp.jobs.queue_file import prepare
-from guardapp.jobs.recovery import recover
+from guardapp.jobs.recovery import SINGLE, clear_away_the_dead
 from guardapp.jobs.registry import lookup
 from guardapp.jobs.states import JobRow, new_id
 from guardapp.jobs.supervisor import Supervisor
@@ -34,9 +30,9 @@ def run_single(spec: Spec, out: Path, *, as_json: bool) -> Result:
     Raises GuardError for what a person can mend, JobFault for the program's own faults, KeyboardInterrupt after Ctrl-C;
     in each case there is nothing at `out`.
     """
-    queues = data_folder() / "single"
+    queues = data_folder() / SINGLE
     queues.mkdir(mode=0o700, exist_ok=True)
-    _clear_away_the_dead(queues)
+    clear_away_the_dead(queues)
     home = queues / new_id()
     home.mkdir(mode=0o700)
     try:
@@ -59,19 +55,3 @@ def _run(supervisor: Supervisor, spec: Spec, out: Path, *, quiet: bool) -> JobRo
         return follow(supervisor, [job_id], quiet=quiet, stages_only=True)[0]
     finally:
         supervisor.close("cancel")
-
-
-def _clear_away_the_dead(queues: Path) -> None:
-    """Remove what killed commands left behind: their queues, and unfinished results that nobody can resume."""
-    for home in queues.iterdir():
-        lock = QueueLock(home / "queue.lock")
-        if not home.is_dir() or not lock.acquire():
-            continue
-        prepare(home / "queue.db")
-        queue = JobQueue(home)
-        recover(queue)
-        for row in queue.rows():
-            discard(row.folder, row.id)
-        queue.close()
-        lock.release()
-        shutil.rmtree(home, ignore_errors=True)

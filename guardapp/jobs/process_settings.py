@@ -10,6 +10,7 @@ import sys
 
 NICE = 10
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 
 
 def set_up_worker() -> None:
@@ -23,6 +24,7 @@ def set_up_worker() -> None:
     os.nice(NICE)
     no_core_dumps()
     if sys.platform == "linux":
+        _not_dumpable()
         _die_with_parent()
 
 
@@ -33,6 +35,16 @@ def no_core_dumps() -> None:
     except ImportError:  # Windows, which writes none by itself
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _not_dumpable() -> None:
+    """Have the kernel never dump this process, nor let another one of the account read its memory as a debugger would.
+
+    The limit on core dumps does not bind a program that the system pipes them to. Only for workers: a desktop refuses
+    some of its services, such as file dialogs, to a window whose process it may not look at.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0)
 
 
 def _die_with_parent() -> None:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
+from pathlib import Path
+from typing import Final
 
 from guardapp.jobs.attempt import done, interrupted_error
 from guardapp.jobs.folder import discard, finished, has_resume_state
+from guardapp.jobs.lock import QueueLock
 from guardapp.jobs.queue import JobQueue
+from guardapp.jobs.queue_file import prepare
 from guardapp.jobs.states import JobRow
 from guardapp.jobs.worker_process import end_survivor
+
+SINGLE: Final = "single"
+"""In the data folder: the queues of commands that run one job each, which are thrown away with the command."""
 
 
 def recover(queue: JobQueue) -> list[JobRow]:
@@ -21,6 +29,25 @@ def recover(queue: JobQueue) -> list[JobRow]:
     known = {row.id: row for row in queue.marked()}
     known.update({row.id: row for row in queue.rows() if row.state == "running"})
     return [_recover(queue, row) for row in known.values()]
+
+
+def clear_away_the_dead(queues: Path) -> None:
+    """Remove what killed commands left behind: their queues, and unfinished results that nobody can resume."""
+    for home in queues.iterdir() if queues.is_dir() else ():
+        # one that was made just now has no queue yet, and its owner is about to take the lock
+        if not (home / "queue.db").exists():
+            continue
+        lock = QueueLock(home / "queue.lock")
+        if not lock.acquire():
+            continue
+        prepare(home / "queue.db")
+        queue = JobQueue(home)
+        recover(queue)
+        for row in queue.rows():
+            discard(row.folder, row.id)
+        queue.close()
+        lock.release()
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def _recover(queue: JobQueue, row: JobRow) -> JobRow:

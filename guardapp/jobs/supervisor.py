@@ -26,7 +26,7 @@ from guardapp.jobs.journal import Tail, Told
 from guardapp.jobs.lock import QueueLock
 from guardapp.jobs.queue import JobQueue, Verb, to_plain
 from guardapp.jobs.queue_file import prepare, wait_until_there
-from guardapp.jobs.recovery import recover
+from guardapp.jobs.recovery import SINGLE, clear_away_the_dead, recover
 from guardapp.jobs.specs import parse
 from guardapp.jobs.states import BatchRow, JobRow, new_id
 from guardapp.jobs.watching import Watcher
@@ -275,6 +275,9 @@ class Supervisor:
 
     def _lead(self, notice: GuardError | None) -> None:
         """Begin to run jobs, after putting right what a dead supervisor left behind."""
+        # if the disk refuses now, the next start says so
+        with contextlib.suppress(OSError, GuardError):
+            clear_away_the_dead(self.home / SINGLE)
         recovered = recover(self._queue)
         unwritten = [error for row in recovered if (error := note_end(row)) is not None]
         self._events += [Notice(error) for error in [*([notice] if notice is not None else []), *unwritten]]

@@ -40,6 +40,7 @@ from guardapp.jobs.process_settings import set_up_worker
 from guardapp.jobs.publishing import Publication
 from guardapp.jobs.reporter import Reporter
 from guardapp.progress import Paused, Progress, Stopped
+from guardapp.secret_bytes import SecretBytes
 
 Send = Callable[[BaseModel], None]
 
@@ -99,6 +100,7 @@ def _run(order: Order, lines: Iterator[bytes], send: Send) -> None:
     out = staging(folder)
     reporter: Reporter | None = None
     outcome: BaseModel
+    keys: dict[str, SecretBytes] = {}
     try:
         kind = registry.lookup(order.kind)
         reporter = Reporter(send, out, resumable=kind.spec.resumable)
@@ -107,7 +109,7 @@ def _run(order: Order, lines: Iterator[bytes], send: Send) -> None:
         resume = out / RESUME if kind.spec.resumable else None
         if resume is not None:
             resume.mkdir(mode=0o700, exist_ok=True)
-        keys = {name: base64.b64decode(value) for name, value in order.keys.items()}
+        keys = _take_keys(order)
         progress = Progress(reporter, keys=keys, resume_folder=resume, device=order.device)
         publication = Publication(order, spec, out, progress, reporter)
         publication.read_inputs()
@@ -125,11 +127,21 @@ def _run(order: Order, lines: Iterator[bytes], send: Send) -> None:
         outcome = PausedFrame()
     except BaseException as error:
         outcome = _said(error)
+    finally:
+        for key in keys.values():
+            key.release()
     if reporter is None:
         send(outcome)
     else:
         reporter.urgent(outcome)
         reporter.close()
+
+
+def _take_keys(order: Order) -> dict[str, SecretBytes]:
+    """The keys out of the order, which then has none."""
+    keys = {name: SecretBytes.of(base64.b64decode(value)) for name, value in order.keys.items()}
+    order.keys.clear()
+    return keys
 
 
 def _said(error: BaseException) -> ErrorFrame:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ from guardapp.seal.reader import open_file
 from guardapp.seal.recipients import Identity, Recipient
 from guardapp.seal.sealed import OnBytes, Opened, Written, not_as_written
 from guardapp.seal.stanzas import MAX_BYTES, HeaderText
+from guardapp.secret_bytes import Readable, SecretBytes
 
 _START = 2048
 """Bytes that show whether a file is armored, whatever white space comes first."""
@@ -53,14 +55,15 @@ def write_age(
                 plaintext, target, recipients, armor=armor, verify=verify, flush=flush, on_bytes=on_bytes,
                 on_checked=on_checked,
             )  # fmt: skip
-    file_key = os.urandom(age_header.FILE_KEY_BYTES)
-    header = age_header.write([recipient.wrap(file_key) for recipient in for_age(recipients)], file_key)
-    with WholeFile(target) as file:
-        nonce = os.urandom(NONCE)
-        _write(source, file.fd, header + nonce, Stream(file_key, nonce), armor, on_bytes)
-        source.check_unchanged()
-        sha256 = _check_written(source, file.fd, file_key, target.name, on_checked) if verify else None
-        file.commit(flush=flush)
+    with SecretBytes.random(age_header.FILE_KEY_BYTES) as file_key:
+        header = age_header.write([recipient.wrap(file_key.view) for recipient in for_age(recipients)], file_key.view)
+        with WholeFile(target) as file:
+            nonce = os.urandom(NONCE)
+            with closing(Stream(file_key.view, nonce)) as stream:
+                _write(source, file.fd, header + nonce, stream, armor, on_bytes)
+            source.check_unchanged()
+            sha256 = _check_written(source, file.fd, file_key.view, target.name, on_checked) if verify else None
+            file.commit(flush=flush)
     return Written(target, "file", source.nbytes, age_payload.chunks(source.nbytes), sha256)
 
 
@@ -83,21 +86,23 @@ def _write(source: Plaintext, fd: int, start: bytes, stream: Stream, armor: bool
         armored.finish()
 
 
-def _check_written(source: Plaintext, fd: int, file_key: bytes, name: str, on_bytes: OnBytes | None) -> str:
+def _check_written(source: Plaintext, fd: int, file_key: Readable, name: str, on_bytes: OnBytes | None) -> str:
     """Decrypt what was written, compare it with the source, and return the SHA-256 of both."""
     digest, at = hashlib.sha256(), 0
     try:
         read = _reader(fd, name)
         _, rest = _read_header(read, name)
-        for piece in age_payload.opened(*_payload(rest, read, file_key, name)):
-            expected = bytearray(min(len(piece), max(source.nbytes - at, 0)))
-            source.read_into(memoryview(expected), at)
-            if bytes(piece) != expected:
-                raise not_as_written()
-            digest.update(piece)
-            at += len(piece)
-            if on_bytes:
-                on_bytes(len(piece))
+        read_payload, stream = _payload(rest, read, file_key, name)
+        with closing(stream):
+            for piece in age_payload.opened(read_payload, stream):
+                expected = bytearray(min(len(piece), max(source.nbytes - at, 0)))
+                source.read_into(memoryview(expected), at)
+                if bytes(piece) != expected:
+                    raise not_as_written()
+                digest.update(piece)
+                at += len(piece)
+                if on_bytes:
+                    on_bytes(len(piece))
     except (PayloadError, ArmorError):
         raise not_as_written() from None
     if at != source.nbytes:
@@ -117,8 +122,8 @@ class AgeFile:
         try:
             self._read = _reader(self._fd, self.name)
             self.header, rest = _read_header(self._read, self.name)
-            file_key = age_header.find_file_key(self.header, for_age_identities(keys), self.name)
-            self._stream_input = _payload(rest, self._read, file_key, self.name)
+            with age_header.find_file_key(self.header, for_age_identities(keys), self.name) as file_key:
+                self._read_payload, self._stream = _payload(rest, self._read, file_key.view, self.name)
         except BaseException:
             os.close(self._fd)
             raise
@@ -129,7 +134,7 @@ class AgeFile:
         GuardError sealed.segment, sealed.truncated, age.armor: then what came before must not be used as if it were all
         """
         try:
-            yield from age_payload.opened(*self._stream_input)
+            yield from age_payload.opened(self._read_payload, self._stream)
         except PayloadError as error:
             raise _damaged_payload(self.name, error) from None
 
@@ -138,6 +143,7 @@ class AgeFile:
 
     def __exit__(self, *_: object) -> None:
         os.close(self._fd)
+        self._stream.close()
 
 
 def open_age_to_file(
@@ -242,7 +248,7 @@ def _holds_header(data: bytes) -> bool:
     return end >= 0 and data.find(b"\n", end + 1) >= 0
 
 
-def _payload(rest: bytes, read: Read, file_key: bytes, name: str) -> tuple[Read, Stream]:
+def _payload(rest: bytes, read: Read, file_key: Readable, name: str) -> tuple[Read, Stream]:
     """A stream of the payload after its nonce, and its cipher. GuardError sealed.header where the nonce is cut."""
     rest += read(max(0, NONCE - len(rest)))
     if len(rest) < NONCE:

@@ -21,6 +21,7 @@ from guardapp.seal.stanzas import (
     stanza_lines,
 )
 from guardapp.seal.unwrap import no_key
+from guardapp.secret_bytes import Readable, SecretBytes
 
 VERSION_LINE: Final = b"age-encryption.org/v1"
 FILE_KEY_BYTES: Final = 16
@@ -28,7 +29,7 @@ FILE_KEY_BYTES: Final = 16
 _MAC_INFO: Final = b"header"
 
 
-def write(stanzas: Sequence[Stanza], file_key: bytes) -> bytes:
+def write(stanzas: Sequence[Stanza], file_key: Readable) -> bytes:
     """A whole header, with its MAC under the 16-byte `file_key`. GuardError: sealed.too-many-recipients"""
     lines = [VERSION_LINE]
     for stanza in stanzas:
@@ -65,7 +66,7 @@ def read(data: bytes, name: str) -> HeaderText:
     return text
 
 
-def find_file_key(text: HeaderText, keys: Sequence[Identity], name: str) -> bytes:
+def find_file_key(text: HeaderText, keys: Sequence[Identity], name: str) -> SecretBytes:
     """The 16-byte file key, once the header has proved to be its. `keys` as of `age_recipients.for_age_identities`.
 
     GuardError: sealed.no-key, sealed.header-mac
@@ -76,5 +77,5 @@ def find_file_key(text: HeaderText, keys: Sequence[Identity], name: str) -> byte
             if file_key is not None:
                 if not is_authentic(text, file_key, _MAC_INFO):
                     raise changed(name)
-                return file_key
+                return SecretBytes.of(file_key)
     raise no_key(text.stanzas, keys, name)

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from guardapp.seal.age_armor import Read
 from guardapp.seal.plaintext import Plaintext
+from guardapp.secret_bytes import Readable, SecretBytes
 
 CHUNK: Final = 1 << 16
 TAG: Final = 16
@@ -35,9 +36,17 @@ class PayloadError(Exception):
 class Stream:
     """The chunk cipher of one payload. nonce: the 16 bytes that the payload begins with."""
 
-    def __init__(self, file_key: bytes, nonce: bytes) -> None:
-        key = HKDF(hashes.SHA256(), 32, salt=nonce, info=b"payload").derive(file_key)
-        self._aead = ChaCha20Poly1305(key)
+    def __init__(self, file_key: Readable, nonce: bytes) -> None:
+        # kept as long as the AEAD, which with some versions of OpenSSL reads its key anew for every chunk
+        self._key = SecretBytes(32)
+        HKDF(hashes.SHA256(), 32, salt=nonce, info=b"payload").derive_into(file_key, self._key.view)
+        self._aead = ChaCha20Poly1305(self._key.view)
+
+    def close(self) -> None:
+        """Forget the key, when nothing more is sealed or opened."""
+        if hasattr(self, "_aead"):
+            del self._aead
+        self._key.release()
 
     def seal(self, chunk: int, last: bool, plain: memoryview, out: memoryview) -> None:
         self._aead.encrypt_into(_nonce(chunk, last), plain, None, out)

@@ -29,6 +29,7 @@ from guardapp.seal.recipients import (
     wrap_key,
 )
 from guardapp.seal.stanzas import Stanza, decode, encode
+from guardapp.secret_bytes import Readable
 
 WRAP_BYTES: Final = 16 + 16
 WORK_FACTOR: Final = 18
@@ -66,7 +67,7 @@ class ScryptRecipient:
     def __init__(self, passphrase: str) -> None:
         self._passphrase = passphrase
 
-    def wrap(self, file_key: bytes) -> Stanza:
+    def wrap(self, file_key: Readable) -> Stanza:
         salt = os.urandom(16)
         key = _scrypt_key(self._passphrase, salt, WORK_FACTOR)
         return Stanza(self.kind, (encode(salt), str(WORK_FACTOR)), wrap_key(key, file_key))

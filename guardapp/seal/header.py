@@ -23,6 +23,7 @@ from guardapp.seal.stanzas import (
     stanza_lines,
 )
 from guardapp.seal.stanzas import encode as _encode
+from guardapp.secret_bytes import Readable
 
 VERSION_LINE = b"guard-sealed/1"
 FILE_KEY_BYTES = 32
@@ -51,7 +52,7 @@ class Header(NamedTuple):
         return self.text.nbytes
 
 
-def write(content: Content, stanzas: Iterable[Stanza], file_key: bytes) -> bytes:
+def write(content: Content, stanzas: Iterable[Stanza], file_key: Readable) -> bytes:
     """A whole header, with its MAC under `file_key`. GuardError if the reader's limits would refuse it."""
     lines = [VERSION_LINE]
     count = 0
@@ -137,7 +138,7 @@ def _content(stanzas: tuple[Stanza, ...]) -> Content:
     raise ValueError("it says that something unknown is inside")
 
 
-def check_mac(header: Header, file_key: bytes, name: str) -> None:
+def check_mac(header: Header, file_key: Readable, name: str) -> None:
     """GuardError sealed.header-mac unless the whole header is as the holder of `file_key` wrote it; constant time."""
     if not is_authentic(header.text, file_key, _MAC_INFO):
         raise changed(name)

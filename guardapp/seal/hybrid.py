@@ -11,6 +11,7 @@ from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 
 from guardapp.formats.age_hybrid import MLKEM_PUBLIC_BYTES, private_keys, too_old
 from guardapp.seal.stanzas import Stanza, decode, encode
+from guardapp.secret_bytes import Readable
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives import hpke
@@ -45,8 +46,8 @@ class HybridRecipient:
             X25519PublicKey.from_public_bytes(public[MLKEM_PUBLIC_BYTES:]),
         )
 
-    def wrap(self, file_key: bytes) -> Stanza:
-        sealed = self._suite.encrypt(file_key, self._key, self.info)
+    def wrap(self, file_key: Readable) -> Stanza:
+        sealed = self._suite.encrypt(bytes(file_key), self._key, self.info)
         return Stanza(self.kind, (encode(sealed[:ENC_BYTES]),), sealed[ENC_BYTES:])
 
 

@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from guardapp.secret_bytes import Readable, SecretBytes
+
 SEGMENT = 1 << 20
 TAG = 16
 HEAD = 40
@@ -81,11 +83,19 @@ class Cipher:
     head: the payload's first 40 bytes: 0x28, a 32-byte salt, a 7-byte nonce prefix
     """
 
-    def __init__(self, file_key: bytes, head: bytes) -> None:
+    def __init__(self, file_key: Readable, head: bytes) -> None:
         if len(head) != HEAD or head[0] != HEAD:
             raise ValueError("the payload does not begin as one should")
-        key = HKDF(hashes.SHA256(), 32, salt=head[1:33], info=_INFO).derive(file_key)
-        self._aead, self._prefix = AESGCM(key), head[33:]
+        # kept as long as the AEAD, which with some versions of OpenSSL reads its key anew for every segment
+        self._key = SecretBytes(32)
+        HKDF(hashes.SHA256(), 32, salt=head[1:33], info=_INFO).derive_into(file_key, self._key.view)
+        self._aead, self._prefix = AESGCM(self._key.view), head[33:]
+
+    def release(self) -> None:
+        """Forget the key, when nothing more is sealed or opened."""
+        if hasattr(self, "_aead"):
+            del self._aead
+        self._key.release()
 
     def _nonce(self, segment: int, last: bool) -> bytes:
         return self._prefix + segment.to_bytes(4, "big") + bytes([last])

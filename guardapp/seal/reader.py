@@ -77,14 +77,14 @@ class SealedFile:
         try:
             self.header = read_header(self.fd, self.name)
             self.file_key = find_file_key(self.header, keys, self.name)
-            headers.check_mac(self.header, self.file_key, self.name)
+            headers.check_mac(self.header, self.file_key.view, self.name)
             self.file_bytes = os.fstat(self.fd).st_size
             self.geometry, self.cipher = self._payload()
             if check_end:
                 # a file cut between two segments shows it only in its last one
                 self._segment(self.segments - 1)
         except BaseException:
-            os.close(self.fd)
+            self.close()
             raise
 
     def _payload(self) -> tuple[payload.Geometry, Cipher]:
@@ -96,7 +96,7 @@ class SealedFile:
             raise cut_in_first_segment(self.name)
         read_at(self.fd, memoryview(head), start)
         try:
-            cipher = Cipher(self.file_key, bytes(head))
+            cipher = Cipher(self.file_key.view, bytes(head))
         except ValueError as error:
             raise headers.damaged(self.name, str(error)) from error
         self.geometry, self.cipher = geometry, cipher
@@ -232,9 +232,14 @@ class SealedFile:
         return torch.frombuffer(self.raw(name), dtype=dtype).reshape(info.shape)
 
     def close(self) -> None:
+        """Nothing can be read afterwards: the keys are overwritten."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
+        if hasattr(self, "file_key"):
+            self.file_key.release()
+        if hasattr(self, "cipher"):
+            self.cipher.release()
 
     def __enter__(self) -> SealedFile:
         return self

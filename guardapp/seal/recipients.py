@@ -23,6 +23,7 @@ from guardapp.errors import GuardError
 from guardapp.seal.header import FILE_KEY_BYTES
 from guardapp.seal.hybrid import ENC_BYTES
 from guardapp.seal.stanzas import Stanza, decode, encode
+from guardapp.secret_bytes import Readable
 
 WRAP_BYTES = FILE_KEY_BYTES + 16
 MIN_RSA_BITS = 3072
@@ -48,7 +49,7 @@ class Recipient(Protocol):
 
     kind: str
 
-    def wrap(self, file_key: bytes) -> Stanza: ...
+    def wrap(self, file_key: Readable) -> Stanza: ...
 
 
 class Identity(Protocol):
@@ -86,7 +87,7 @@ def check_writable(stanzas: Sequence[Stanza]) -> None:
         ) from None
 
 
-def wrap_key(key: bytes, file_key: bytes) -> bytes:
+def wrap_key(key: bytes, file_key: Readable) -> bytes:
     """ChaCha20-Poly1305 under a key that is used once, so that the nonce may be zero."""
     return ChaCha20Poly1305(key).encrypt(_ZERO_NONCE, file_key, None)
 
@@ -131,7 +132,7 @@ class X25519Recipient:
     def __init__(self, public: bytes) -> None:
         self.public = public
 
-    def wrap(self, file_key: bytes) -> Stanza:
+    def wrap(self, file_key: Readable) -> Stanza:
         ephemeral = X25519PrivateKey.generate()
         share = ephemeral.public_key().public_bytes_raw()
         try:
@@ -198,8 +199,8 @@ class RsaRecipient:
         _check_modulus(public.key_size)
         self.public = public
 
-    def wrap(self, file_key: bytes) -> Stanza:
-        return Stanza(self.kind, (_rsa_tag(self.public),), self.public.encrypt(file_key, _oaep()))
+    def wrap(self, file_key: Readable) -> Stanza:
+        return Stanza(self.kind, (_rsa_tag(self.public),), self.public.encrypt(bytes(file_key), _oaep()))
 
 
 class RsaIdentity:
@@ -274,7 +275,7 @@ class PassphraseRecipient:
             min(max(lanes, DEFAULT_LANES), MAX_LANES),
         )
 
-    def wrap(self, file_key: bytes) -> Stanza:
+    def wrap(self, file_key: Readable) -> Stanza:
         salt = os.urandom(16)
         key = _argon2id_key(self.passphrase, salt, *self._costs)
         return Stanza(self.kind, (encode(salt), *map(str, self._costs)), wrap_key(key, file_key))

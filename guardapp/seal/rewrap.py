@@ -72,7 +72,7 @@ def change_recipients(
     """
     with SealedFile(path, keys) as sealed:
         kept = _without(sealed, remove)
-        stanzas = [*kept, *(recipient.wrap(sealed.file_key) for recipient in add)]
+        stanzas = [*kept, *(recipient.wrap(sealed.file_key.view) for recipient in add)]
         if not stanzas:
             raise GuardError(
                 what=f"{path.name} was not changed",
@@ -81,7 +81,7 @@ def change_recipients(
                 code="sealed.nobody-left",
             )
         check_writable(stanzas)
-        header = write(sealed.content, stanzas, sealed.file_key)
+        header = write(sealed.content, stanzas, sealed.file_key.view)
         with WholeFile(target or path, replace=target is None) as file:
             _copy_payload(sealed, file.fd, header, on_bytes)
             geometry = Geometry(len(header), sealed.nbytes)

@@ -11,7 +11,6 @@ Nothing here leaves plaintext on the disk unless all of it proved authentic, and
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from guardapp.seal.plaintext import FilePlaintext, Plaintext, content_of
 from guardapp.seal.positioned import Short, read_at, write_at
 from guardapp.seal.reader import SealedFile
 from guardapp.seal.recipients import Identity, Recipient, check_writable
+from guardapp.secret_bytes import SecretBytes
 
 __all__ = ["Opened", "SealedFile", "Written", "open_sealed", "open_to_file", "verify_sealed", "write_sealed"]
 
@@ -85,25 +85,26 @@ def write_sealed(
                 on_bytes=on_bytes, on_checked=on_checked,
             )  # fmt: skip
     content = content or content_of(source)
-    file_key = os.urandom(FILE_KEY_BYTES)
-    stanzas = [recipient.wrap(file_key) for recipient in recipients]
-    check_writable(stanzas)
-    header = write(content, stanzas, file_key)
-    with WholeFile(target, replace=replace) as file:
-        geometry = Geometry(len(header), source.nbytes)
-        cipher = _write_payload(source, file.fd, header, file_key, geometry, on_bytes)
-        source.check_unchanged()
-        sha256 = _check_written(source, file.fd, cipher, geometry, on_checked) if verify else None
-        file.commit(flush=flush)
+    head = payload.new_head()
+    with SecretBytes.random(FILE_KEY_BYTES) as file_key:
+        stanzas = [recipient.wrap(file_key.view) for recipient in recipients]
+        check_writable(stanzas)
+        header = write(content, stanzas, file_key.view)
+        cipher = Cipher(file_key.view, head)
+    try:
+        with WholeFile(target, replace=replace) as file:
+            geometry = Geometry(len(header), source.nbytes)
+            write_at(file.fd, memoryview(header + head), 0)
+            _write_payload(source, file.fd, cipher, geometry, on_bytes)
+            source.check_unchanged()
+            sha256 = _check_written(source, file.fd, cipher, geometry, on_checked) if verify else None
+            file.commit(flush=flush)
+    finally:
+        cipher.release()
     return Written(target, content, geometry.nbytes, geometry.segments, sha256)
 
 
-def _write_payload(
-    source: Plaintext, fd: int, header: bytes, file_key: bytes, geometry: Geometry, on_bytes: OnBytes | None
-) -> Cipher:
-    head = payload.new_head()
-    cipher = Cipher(file_key, head)
-    write_at(fd, memoryview(header + head), 0)
+def _write_payload(source: Plaintext, fd: int, cipher: Cipher, geometry: Geometry, on_bytes: OnBytes | None) -> None:
     last = geometry.segments - 1
 
     def seal_batch(segments: range, buffers: Buffers) -> int:
@@ -119,7 +120,6 @@ def _write_payload(
         return done
 
     in_batches(geometry.segments, seal_batch, on_bytes)
-    return cipher
 
 
 def _check_written(source: Plaintext, fd: int, cipher: Cipher, geometry: Geometry, on_bytes: OnBytes | None) -> str:

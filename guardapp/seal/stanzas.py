@@ -16,6 +16,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from guardapp.secret_bytes import Readable
+
 MAX_BYTES = 1 << 20
 MAX_STANZAS = 1000
 COLUMNS = 64
@@ -127,13 +129,13 @@ def _arguments(line: bytes) -> list[str]:
     return [argument.decode("ascii") for argument in arguments]
 
 
-def header_mac(signed: bytes, file_key: bytes, info: bytes) -> bytes:
+def header_mac(signed: bytes, file_key: Readable, info: bytes) -> bytes:
     """HMAC-SHA256 under a key that HKDF derives from the file key for `info`."""
     mac = _mac(signed, file_key, info)
     return mac.finalize()
 
 
-def is_authentic(text: HeaderText, file_key: bytes, info: bytes) -> bool:
+def is_authentic(text: HeaderText, file_key: Readable, info: bytes) -> bool:
     """Whether the header is as the holder of `file_key` wrote it; constant time."""
     try:
         _mac(text.signed, file_key, info).verify(text.mac)
@@ -142,7 +144,7 @@ def is_authentic(text: HeaderText, file_key: bytes, info: bytes) -> bool:
     return True
 
 
-def _mac(signed: bytes, file_key: bytes, info: bytes) -> hmac.HMAC:
+def _mac(signed: bytes, file_key: Readable, info: bytes) -> hmac.HMAC:
     mac = hmac.HMAC(HKDF(hashes.SHA256(), 32, salt=None, info=info).derive(file_key), hashes.SHA256())
     mac.update(signed)
     return mac

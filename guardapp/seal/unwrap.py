@@ -9,6 +9,7 @@ from guardapp.errors import GuardError
 from guardapp.seal.header import FILE_KEY_BYTES, Header
 from guardapp.seal.recipients import Identity
 from guardapp.seal.stanzas import Stanza
+from guardapp.secret_bytes import SecretBytes
 
 KINDS = {
     "X25519": "an age key (X25519)",
@@ -29,7 +30,7 @@ _SEVERAL = {
 }
 
 
-def find_file_key(header: Header, keys: Sequence[Identity], name: str) -> bytes:
+def find_file_key(header: Header, keys: Sequence[Identity], name: str) -> SecretBytes:
     """The file key. Passphrases are tried last, because each try costs seconds.
 
     GuardError sealed.no-key, which names the kinds of recipients that there are
@@ -40,7 +41,7 @@ def find_file_key(header: Header, keys: Sequence[Identity], name: str) -> bytes:
                 continue
             file_key = key.unwrap(stanza)
             if file_key is not None and len(file_key) == FILE_KEY_BYTES:
-                return file_key
+                return SecretBytes.of(file_key)
     raise no_key(header.stanzas, keys, name)
 
 

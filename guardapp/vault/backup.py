@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from guardapp.errors import GuardError, from_os_error
+from guardapp.secret_bytes import SecretBytes
 from guardapp.vault import keys as kinds
 from guardapp.vault import protection as protections
 from guardapp.vault import rows
@@ -58,7 +59,7 @@ def back_up(vault: Vault, path: Path, passphrase: str) -> int:
             next="Choose another name.",
             code="backup.exists",
         )
-    vault_key = secrets.token_bytes(protections.KEY_BYTES)
+    vault_key = SecretBytes.random(protections.KEY_BYTES)
     protection = protections.by_passphrase(vault_key, passphrase)
     waiting = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     try:
@@ -84,6 +85,7 @@ def back_up(vault: Vault, path: Path, passphrase: str) -> int:
     except OSError as error:
         raise from_os_error(error, path) from error
     finally:
+        vault_key.release()
         waiting.unlink(missing_ok=True)
     vault.note_backup(datetime.now(UTC).isoformat(timespec="seconds"))
     vault.audit.append("backup-made", keys=count)
@@ -119,6 +121,7 @@ def restore(path: Path, passphrase: str, home: Path) -> Restored:
     except OSError as error:
         raise from_os_error(error, folder) from error
     finally:
+        content.vault_key.release()
         waiting.unlink(missing_ok=True)
     keep_last_good(folder / NAME)
     if "audit log" not in kept:
@@ -129,7 +132,7 @@ def restore(path: Path, passphrase: str, home: Path) -> Restored:
 
 class _Content(NamedTuple):
     protection: protections.Protection
-    vault_key: bytes
+    vault_key: SecretBytes
     keys: list[tuple[kinds.KeyInfo, bytes]]
     rules: dict[str, str]
     logs: dict[str, bytes]

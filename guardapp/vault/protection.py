@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
 from guardapp.errors import GuardError
+from guardapp.secret_bytes import Readable, SecretBytes
 from guardapp.vault.home import unusable
 
 Kind = Literal["device", "passphrase"]
+Key = SecretBytes | bytes
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
@@ -50,7 +52,7 @@ class Protection(NamedTuple):
     wrapped: bytes
 
 
-def encrypt(key: bytes, plaintext: bytes, context: bytes) -> bytes:
+def encrypt(key: Key, plaintext: Key, context: bytes) -> bytes:
     """12-byte random nonce ‖ AES-256-GCM; `context` is authenticated and not stored.
 
     A random 96-bit nonce is safe for 2^32 messages under one key (NIST SP 800-38D, section 8.3).
@@ -58,25 +60,31 @@ def encrypt(key: bytes, plaintext: bytes, context: bytes) -> bytes:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     nonce = secrets.token_bytes(NONCE_BYTES)
-    return nonce + AESGCM(key).encrypt(nonce, plaintext, context)
+    return nonce + AESGCM(_readable(key)).encrypt(nonce, _readable(plaintext), context)
 
 
-def decrypt(key: bytes, data: bytes, context: bytes) -> bytes | None:
+def decrypt(key: Key, data: bytes, context: bytes) -> bytes | None:
     """What `encrypt` took, or None if the key is another one or one bit of data or context has changed."""
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+    # outside of the try: a key that was released is no sign of damage
+    aead = AESGCM(_readable(key))
     try:
-        return AESGCM(key).decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], context)
+        return aead.decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], context)
     except (InvalidTag, ValueError):
         return None
 
 
-def by_device(vault_key: bytes, device_key: bytes) -> Protection:
+def _readable(key: Key) -> Readable:
+    return key.view if isinstance(key, SecretBytes) else key
+
+
+def by_device(vault_key: SecretBytes, device_key: bytes) -> Protection:
     return _wrap("device", vault_key, device_key, {})
 
 
-def by_passphrase(vault_key: bytes, passphrase: str) -> Protection:
+def by_passphrase(vault_key: SecretBytes, passphrase: str) -> Protection:
     """Raises GuardError `vault.weak-passphrase` for one that is too short."""
     if len(normal(passphrase)) < SHORTEST_PASSPHRASE:
         raise GuardError(
@@ -94,15 +102,15 @@ def by_passphrase(vault_key: bytes, passphrase: str) -> Protection:
     return _wrap("passphrase", vault_key, _stretch(passphrase, parameters), parameters)
 
 
-def unwrap_by_device(protection: Protection, device_key: bytes) -> bytes:
+def unwrap_by_device(protection: Protection, device_key: bytes) -> SecretBytes:
     """The vault key. Raises GuardError `vault.device-key`."""
     vault_key = decrypt(device_key, protection.wrapped, _context(protection))
     if vault_key is None:
         raise lost_device_key("it is not the one that this vault was made with")
-    return vault_key
+    return SecretBytes.of(vault_key)
 
 
-def unwrap_by_passphrase(protection: Protection, passphrase: str) -> bytes:
+def unwrap_by_passphrase(protection: Protection, passphrase: str) -> SecretBytes:
     """The vault key. Raises GuardError `vault.passphrase`, `vault.damaged`."""
     vault_key = decrypt(_stretch(passphrase, protection.parameters), protection.wrapped, _context(protection))
     if vault_key is None:
@@ -113,7 +121,7 @@ def unwrap_by_passphrase(protection: Protection, passphrase: str) -> bytes:
             code="vault.passphrase",
             answer="no",
         )
-    return vault_key
+    return SecretBytes.of(vault_key)
 
 
 def read_device_key(folder: Path) -> bytes:
@@ -192,7 +200,7 @@ def normal(passphrase: str) -> str:
     return unicodedata.normalize("NFC", passphrase)
 
 
-def _wrap(kind: Kind, vault_key: bytes, wrapping_key: bytes, parameters: dict[str, Any]) -> Protection:
+def _wrap(kind: Kind, vault_key: SecretBytes, wrapping_key: bytes, parameters: dict[str, Any]) -> Protection:
     bare = Protection(kind, secrets.token_hex(8), parameters, b"")
     return bare._replace(wrapped=encrypt(wrapping_key, vault_key, _context(bare)))
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from guardapp.secret_bytes import SecretBytes
 from guardapp.vault import protection as protections
 from guardapp.vault.keys import KeyInfo
 from guardapp.vault.last_good import damaged
@@ -61,7 +62,7 @@ def entries(connection: sqlite3.Connection) -> Iterator[tuple[KeyInfo, bytes]]:
         yield KeyInfo(name, type, created, fingerprint, public, bool(has_private)), sealed
 
 
-def opened(connection: sqlite3.Connection, folder: Path, vault_key: bytes) -> Iterator[tuple[KeyInfo, bytes]]:
+def opened(connection: sqlite3.Connection, folder: Path, vault_key: SecretBytes) -> Iterator[tuple[KeyInfo, bytes]]:
     """Every key with its private material, b"" where there is none. Raises GuardError `vault.damaged`."""
     for info, sealed in entries(connection):
         private = protections.decrypt(vault_key, sealed, context(info))
@@ -72,7 +73,7 @@ def opened(connection: sqlite3.Connection, folder: Path, vault_key: bytes) -> It
         yield info, private
 
 
-def add(connection: sqlite3.Connection, vault_key: bytes, info: KeyInfo, private: bytes) -> None:
+def add(connection: sqlite3.Connection, vault_key: SecretBytes, info: KeyInfo, private: bytes) -> None:
     sealed = protections.encrypt(vault_key, private, context(info))
     connection.execute("INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?, ?)", (*info, sealed))
 
@@ -83,7 +84,7 @@ def setting(connection: sqlite3.Connection, name: str) -> str:
     return str(row[0]) if row else ""
 
 
-def rule(connection: sqlite3.Connection, folder: Path, name: str, vault_key: bytes | None) -> str:
+def rule(connection: sqlite3.Connection, folder: Path, name: str, vault_key: SecretBytes | None) -> str:
     """A rule's text; "" for none. With the vault key its authenticity is checked. Raises GuardError `vault.damaged`."""
     text = setting(connection, f"{_RULE}{name}")
     if not text:
@@ -98,14 +99,14 @@ def rule(connection: sqlite3.Connection, folder: Path, name: str, vault_key: byt
     return value
 
 
-def write_rule(connection: sqlite3.Connection, vault_key: bytes, name: str, value: str) -> None:
+def write_rule(connection: sqlite3.Connection, vault_key: SecretBytes, name: str, value: str) -> None:
     seal = base64.b64encode(protections.encrypt(vault_key, b"", _rule_context(name, value))).decode()
     connection.execute(
         "INSERT OR REPLACE INTO settings VALUES (?, ?)", (f"{_RULE}{name}", json.dumps({"value": value, "seal": seal}))
     )
 
 
-def rules(connection: sqlite3.Connection, folder: Path, vault_key: bytes) -> dict[str, str]:
+def rules(connection: sqlite3.Connection, folder: Path, vault_key: SecretBytes) -> dict[str, str]:
     """Every rule by name, its authenticity checked. Raises GuardError `vault.damaged`."""
     names = [str(row[0]) for row in connection.execute("SELECT name FROM settings ORDER BY name")]
     return {

@@ -4,14 +4,14 @@ One SQLite file in the data folder. Each private key is encrypted with AES-256-G
 its name, type and public half, so that no row can be exchanged for another; entries that hold only someone's public key
 are authenticated in the same way. What protects the vault key is in `guardapp.vault.protection`.
 
-The app holds an unlocked vault key, and each private key while it is used, in its memory: Python gives no way to
-keep such memory from being swapped out or to be sure that every copy is wiped.
+The unlocked vault key lies in memory that is kept out of swap and core dumps where the system allows it, and is
+overwritten when the vault locks (`guardapp.secret_bytes`, which also says which copies Python does not let us wipe). A
+private key, while it is used, is an ordinary Python object.
 """
 
 from __future__ import annotations
 
 import difflib
-import secrets
 import sqlite3
 import threading
 import time
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from guardapp.errors import GuardError
+from guardapp.secret_bytes import SecretBytes
 from guardapp.vault import keys as kinds
 from guardapp.vault import protection as protections
 from guardapp.vault import rows
@@ -44,7 +45,7 @@ class Vault:
         self.path = self.folder / "vault.db"
         self.audit = Audit(home)
         self._guard = threading.RLock()
-        self._vault_key: bytearray | None = None
+        self._vault_key: SecretBytes | None = None
         self._epoch = ""
         self._last_use = time.monotonic()
 
@@ -120,7 +121,7 @@ class Vault:
         is written from now on; older backups keep the protection that they were made with.
         """
         with self._guard, self._connected() as connection:
-            new_key = secrets.token_bytes(protections.KEY_BYTES)
+            new_key = SecretBytes.random(protections.KEY_BYTES)
             with transaction(connection):
                 old_key = self._key(connection)
                 if new is None and rows.protection(connection, self.folder).kind == "device":
@@ -300,7 +301,7 @@ class Vault:
     # ------------------------------------------------------------------ the file
 
     @contextmanager
-    def writing(self) -> Iterator[tuple[sqlite3.Connection, bytes]]:
+    def writing(self) -> Iterator[tuple[sqlite3.Connection, SecretBytes]]:
         """A durable change with the vault key, for this package. Raises GuardError `vault.locked`."""
         with self._guard, self._connected() as connection:
             with transaction(connection):
@@ -308,7 +309,7 @@ class Vault:
             self._keep_last_good(connection)
 
     @contextmanager
-    def reading(self) -> Iterator[tuple[sqlite3.Connection, bytes | None]]:
+    def reading(self) -> Iterator[tuple[sqlite3.Connection, SecretBytes | None]]:
         """The file, and the vault key if it is unlocked, for this package."""
         with self._guard, self._connected() as connection:
             yield connection, None if self.locked else self._key(connection, count_as_use=False)
@@ -334,8 +335,8 @@ class Vault:
                     if (self.folder / COPY_NAME).exists():
                         raise damaged(self.folder, f"{self.path.name} is missing or empty")
                     device_key = protections.first_device_key(self.folder)
-                    vault_key = secrets.token_bytes(protections.KEY_BYTES)
-                    rows.write_protection(connection, protections.by_device(vault_key, device_key))
+                    with SecretBytes.random(protections.KEY_BYTES) as vault_key:
+                        rows.write_protection(connection, protections.by_device(vault_key, device_key))
         elif (self.folder / protections.DEVICE_KEY_NAME).exists():
             self._remove_stale_device_key(connection)
         return rows.protection(connection, self.folder)
@@ -353,7 +354,7 @@ class Vault:
         device_key = protections.read_device_key(self.folder)
         self._hold(protections.unwrap_by_device(protection, device_key), protection.epoch)
 
-    def _key(self, connection: sqlite3.Connection, *, count_as_use: bool = True) -> bytes:
+    def _key(self, connection: sqlite3.Connection, *, count_as_use: bool = True) -> SecretBytes:
         """The vault key, or GuardError `vault.locked`. Another process may have changed the protection meanwhile."""
         protection = rows.protection(connection, self.folder)
         if protection.kind == "device":
@@ -370,15 +371,15 @@ class Vault:
             )
         if count_as_use:
             self._last_use = time.monotonic()
-        return bytes(self._vault_key)
+        return self._vault_key
 
-    def _hold(self, vault_key: bytes, epoch: str) -> None:
+    def _hold(self, vault_key: SecretBytes, epoch: str) -> None:
         self._forget()
-        self._vault_key, self._epoch, self._last_use = bytearray(vault_key), epoch, time.monotonic()
+        self._vault_key, self._epoch, self._last_use = vault_key, epoch, time.monotonic()
 
     def _forget(self) -> None:
         if self._vault_key is not None:
-            self._vault_key[:] = bytes(len(self._vault_key))
+            self._vault_key.release()
         self._vault_key, self._epoch = None, ""
 
     def _keep_last_good(self, connection: sqlite3.Connection) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import stat
 import subprocess
@@ -77,7 +78,8 @@ def test_a_key_reaches_the_job_and_is_written_nowhere(make_supervisor, tmp_path,
     supervisor.until(lambda: supervisor.row(job).stage == "Sleeping")
     for process in psutil.Process().children(recursive=True):
         assert MARKER.decode() not in " ".join(process.cmdline())
-        assert MARKER.decode() not in str(process.environ())
+        with contextlib.suppress(psutil.AccessDenied):  # a worker that is not dumpable shows its own to nobody
+            assert MARKER.decode() not in str(process.environ())
     supervisor.until_state(job, "failed")
     spec["steps"].pop()
     row = supervisor.run(spec, tmp_path / "done")

@@ -77,7 +77,7 @@ def test_stanzas_of_unknown_kinds_are_kept(seal_bytes, pair, stranger):
     path = seal_bytes(b"content")
     with open_sealed(path, [pair.identity]) as sealed:
         stanzas = [Stanza("future", ("x",), b"y" * 70), *sealed.header.stanzas]
-        path.write_bytes(header.write("file", stanzas, sealed.file_key) + payload_of(path))
+        path.write_bytes(header.write("file", stanzas, sealed.file_key.view) + payload_of(path))
     add_recipients(path, [pair.identity], [stranger.recipient])
     with open_sealed(path, [stranger.identity]) as sealed:
         assert sealed.header.stanzas[0] == Stanza("future", ("x",), b"y" * 70)
@@ -88,14 +88,14 @@ def test_a_new_key_gives_a_new_payload_of_the_same_content(sealed_checkpoint, pa
     path = sealed_checkpoint.path
     before = payload_of(path)
     with open_sealed(path, [pair.identity]) as sealed:
-        old_key = sealed.file_key
+        old_key = bytes(sealed.file_key.view)
     rekey(path, [pair.identity], [stranger.recipient])
     after = payload_of(path)
     assert len(after) == len(before)
     assert not {before[at : at + 64] for at in range(0, len(before), 64)} & {after[:64], after[-64:]}
     assert not opens(path, pair.identity)
     with open_sealed(path, [stranger.identity]) as sealed:
-        assert sealed.file_key != old_key
+        assert bytes(sealed.file_key.view) != old_key
         assert sealed.content == "safetensors"
         assert sealed.read(0, sealed.nbytes) == sealed_checkpoint.plain
 
@@ -137,8 +137,10 @@ def test_a_ninth_passphrase_is_refused_before_it_makes_the_file_unreadable(seal_
     path = seal_bytes(b"content")
     with open_sealed(path, [pair.identity]) as sealed:
         # one real stanza eight times: a wrap costs a tenth of a second
-        eight = [PassphraseRecipient("word").wrap(sealed.file_key)] * 8
-        path.write_bytes(header.write("file", [*sealed.header.stanzas, *eight], sealed.file_key) + payload_of(path))
+        eight = [PassphraseRecipient("word").wrap(sealed.file_key.view)] * 8
+        path.write_bytes(
+            header.write("file", [*sealed.header.stanzas, *eight], sealed.file_key.view) + payload_of(path)
+        )
     before = path.read_bytes()
     with pytest.raises(GuardError) as error:
         add_recipients(path, [pair.identity], [PassphraseRecipient("ninth")])

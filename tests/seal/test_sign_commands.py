@@ -110,6 +110,8 @@ def test_a_sealed_file_is_verified_to_its_last_byte_and_its_tensors_are_listed(
     assert (hit["file"], hit["tensor"]) == ("m.sealed", "layer.weight")
     assert 0 < hit["first_byte"] <= len(whole) - 1_000_000 <= hit["last_byte"] < len(whole)
     assert hit["last_byte"] - hit["first_byte"] < 1 << 20
+    said = output(capsys, "verify", sealed, code=1)
+    assert "layer.weight" in said and f"bytes {hit['first_byte']}–{hit['last_byte']} of the file" in said
     sealed.write_bytes(whole)
     vault.delete("archive")
     seen = json.loads(output(capsys, "verify", folder, "--json"))
