@@ -48,9 +48,9 @@ class SecretBytes:
 
     @property
     def view(self) -> memoryview:
-        """The bytes themselves. ValueError after `release`, so that nothing is ever encrypted under what is left."""
+        """The bytes themselves. RuntimeError after `release`, so that nothing is ever encrypted under what is left."""
         if self._released:
-            raise ValueError("the secret was released")
+            raise RuntimeError("the secret was released")
         return memoryview(self._pages)[: self._length]
 
     def release(self) -> None:

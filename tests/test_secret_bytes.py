@@ -25,7 +25,7 @@ def test_released_bytes_are_overwritten_even_under_a_view_that_somebody_kept():
 def test_a_released_secret_is_refused_rather_than_read_as_zeros():
     with SecretBytes.of(KEY) as secret:
         pass
-    with pytest.raises(ValueError, match="released"):
+    with pytest.raises(RuntimeError, match="released"):
         _ = secret.view
     secret.release()
 
