@@ -117,7 +117,7 @@ def through_a_copy(evaluator: Evaluator, x: Tensor, y: Tensor, threat: Threat, g
                 mean.lerp_(slope, 0.1)
                 square.lerp_(slope * slope, 0.001)
                 spread = (square / (1 - 0.999**step)).sqrt_() + 1e-8
-                weight -= 5e-3 * (mean / (1 - 0.9**step)) / spread
+                weight.sub_(5e-3 * (mean / (1 - 0.9**step)) / spread)
         victim.checkpoint()
     imitation = Victim(copy, victim.classes, device=victim.device.type, checkpoint=victim.checkpoint)
     return auto_pgd(imitation, x, y, x, threat, losses.margin, 20, until_broken=False).point
