@@ -53,13 +53,18 @@ def example_loss(logits: Tensor, y: Tensor) -> Tensor:
 
 
 def clip_factors(norms: Tensor, clip: float, *, automatic: bool = False) -> Tensor:
-    """By what each gradient is multiplied, a few roundings less so that none is longer than C; 0 if not finite."""
-    slack = 1 + 8 * torch.finfo(norms.dtype).eps
+    """By what each gradient is multiplied, a few roundings less so that none is longer than C; 0 if not finite.
+
+    Nor is a gradient used that is so long that its factor has lost digits, and could be rounded up by more than that.
+    """
+    numbers = torch.finfo(norms.dtype)
+    slack = 1 + 8 * numbers.eps
     if automatic:
         factors = clip / ((norms + AUTOMATIC_SHIFT) * slack)
     else:
-        factors = (clip / (norms * slack).clamp_min(torch.finfo(norms.dtype).tiny)).clamp(max=1.0)
-    return torch.where(torch.isfinite(norms), factors, torch.zeros_like(factors))
+        factors = (clip / (norms * slack).clamp_min(numbers.tiny)).clamp(max=1.0)
+    usable = torch.isfinite(norms) & (factors >= numbers.tiny)
+    return torch.where(usable, factors, torch.zeros_like(factors))
 
 
 class Clipper:
