@@ -47,7 +47,7 @@ def smallest_change(model: nn.Linear, x: Tensor, y: Tensor, norm: Norm) -> Tenso
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 @pytest.mark.parametrize("classes", [2, 3, 10])
-@settings(max_examples=4)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 10_000))
 def test_a_linear_model_is_fooled_exactly_where_theory_says(norm: Norm, classes: int, seed: int) -> None:
     fooled_as_theory_says(norm, classes, seed)
