@@ -41,7 +41,10 @@ def shared() -> Path:
 
 def children() -> list[psutil.Process]:
     """Of this process, with their own. psutil reads about every process of the system, so ask Linux first for one."""
-    lists = [path.read_text() for path in Path("/proc/self/task").glob("*/children")]
+    try:
+        lists = [path.read_text() for path in Path("/proc/self/task").glob("*/children")]
+    except FileNotFoundError:  # a thread ended meanwhile
+        lists = []
     return psutil.Process().children(recursive=True) if any(lists) or not lists else []
 
 
